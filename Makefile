@@ -1,0 +1,49 @@
+# One front door. Every target sets up what it needs under .venv and nothing outside this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCE ?=
+
+.PHONY: help demo test check bench proto docs format clean
+help:
+	@echo 'make demo [SOURCE=video.mp4]   see it work: a server, a camera, the answers checked'
+	@echo 'make test                      all tests'
+	@echo 'make check                     format, lint, types, imports, stubs'
+	@echo 'make bench                     frames/s against a bare handler'
+	@echo 'make proto                     regenerate the protobuf stubs'
+	@echo 'make docs                      rebuild the generated parts of docs/'
+
+.venv/core.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "framewire needs Python 3.11 or newer; this is %s; set PYTHON=/path/to/python3.11" % sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo 'python3 has no venv; on Debian: apt install python3-venv'; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/core.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: .venv/core.stamp
+	@$(BIN)/framewire demo $(if $(SOURCE),'$(SOURCE)')
+
+test: .venv/dev.stamp
+	@$(BIN)/python -m pytest
+
+check: .venv/dev.stamp
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/generate_stubs.py --check
+
+format: .venv/dev.stamp
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+proto: .venv/dev.stamp
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/generate_stubs.py
+
+bench: .venv/core.stamp
+	@$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

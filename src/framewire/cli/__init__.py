@@ -1,0 +1,1 @@
+"""Commands; settings from every source are merged here and nowhere else."""

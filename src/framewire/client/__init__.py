@@ -1,0 +1,1 @@
+"""The camera side of the contract, as a library."""

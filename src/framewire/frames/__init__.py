@@ -1,0 +1,1 @@
+"""Pixels: shared memory, leases, raw layouts, decoding and encoding."""

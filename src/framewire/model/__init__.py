@@ -1,0 +1,1 @@
+"""Frame formats, inferences, geometry and messages: plain values, standard library and numpy only."""

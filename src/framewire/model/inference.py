@@ -1,0 +1,232 @@
+"""The six kinds of inference, as values that are legal once they exist (contract, sections 2 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from framewire.errors import InferenceError
+from framewire.model.geometry import Rectangle, Scaling, checked_fraction
+
+_UINT64 = 1 << 64
+
+
+def _check_text(value: object, name: str) -> None:
+    if not isinstance(value, str):
+        raise InferenceError(f"{name} is {value!r}", allowed="a string")
+
+
+def _required_text(value: object, name: str) -> None:
+    _check_text(value, name)
+    if not value:
+        raise InferenceError(f"{name} is empty", allowed="a string of at least one character")
+
+
+def _check_strings(values: Mapping[str, str], name: str) -> None:
+    for key, value in values.items():
+        _check_text(key, f"a name in {name}")
+        _check_text(value, f"{name}[{key!r}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A label and how sure the model is of it.
+
+    Args:
+        value: The label; not empty.
+        confidence: 0..1.
+    """
+
+    value: str
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        _required_text(self.value, "tag value")
+        object.__setattr__(self, "confidence", checked_fraction(self.confidence, "tag confidence"))
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A named property of what was found, such as a colour.
+
+    Args:
+        name: Not empty.
+        value: Not empty.
+        confidence: 0..1.
+    """
+
+    name: str
+    value: str
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        _required_text(self.name, "attribute name")
+        _required_text(self.value, "attribute value")
+        object.__setattr__(self, "confidence", checked_fraction(self.confidence, "attribute confidence"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Common:
+    """What every inference may carry, whatever its kind.
+
+    Args:
+        subtype: What sort of finding it is, for example ``colorIntensity``; no white space around it.
+        inference_id: Identifier of this finding, for others to refer to.
+        sequence_id: The same object keeps one from frame to frame.
+        related_inferences: Identifiers of the inferences that this one builds on.
+        extensions: Further properties, strings to strings.
+    """
+
+    subtype: str = ""
+    inference_id: str = ""
+    sequence_id: str = ""
+    related_inferences: Sequence[str] = ()
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("subtype", "inference_id", "sequence_id"):
+            _check_text(getattr(self, name), name)
+        if self.subtype != self.subtype.strip():
+            raise InferenceError(f"subtype {self.subtype!r} has white space around it", allowed="none around it")
+        if isinstance(self.related_inferences, str):
+            raise InferenceError(f"related_inferences is {self.related_inferences!r}", allowed="a list of identifiers")
+        for related in self.related_inferences:
+            _check_text(related, "a related inference")
+        _check_strings(self.extensions, "extensions")
+
+
+@dataclass(frozen=True, slots=True)
+class Classification(_Common):
+    """A label of the whole frame."""
+
+    tag: Tag
+    attributes: Sequence[Attribute] = ()
+
+    def __post_init__(self) -> None:
+        _Common.__post_init__(self)
+        _check_kind(self.tag, Tag, "classification tag")
+        for attribute in self.attributes:
+            _check_kind(attribute, Attribute, "classification attribute")
+
+
+@dataclass(frozen=True, slots=True)
+class Motion(_Common):
+    """A region that moves; without a box, something somewhere moves."""
+
+    box: Rectangle | None = None
+
+    def __post_init__(self) -> None:
+        _Common.__post_init__(self)
+        if self.box is not None:
+            _check_kind(self.box, Rectangle, "motion box")
+
+
+@dataclass(frozen=True, slots=True)
+class Entity(_Common):
+    """An object and where it is.
+
+    Args:
+        tag: What it is.
+        box: Where it is; None when unknown.
+        attributes: Its properties.
+        id: Identifier of the object itself.
+    """
+
+    tag: Tag
+    box: Rectangle | None = None
+    attributes: Sequence[Attribute] = ()
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        _Common.__post_init__(self)
+        _check_kind(self.tag, Tag, "entity tag")
+        if self.box is not None:
+            _check_kind(self.box, Rectangle, "entity box")
+        for attribute in self.attributes:
+            _check_kind(attribute, Attribute, "entity attribute")
+        _check_text(self.id, "entity id")
+
+
+@dataclass(frozen=True, slots=True)
+class Text(_Common):
+    """Words that were read or heard.
+
+    Args:
+        value: The words.
+        language: BCP 47 tag, for example ``en-GB``; empty when unknown.
+        start_timestamp: First moment in the stream's ticks.
+        end_timestamp: Last moment in the stream's ticks.
+    """
+
+    value: str
+    language: str = ""
+    start_timestamp: int = 0
+    end_timestamp: int = 0
+
+    def __post_init__(self) -> None:
+        _Common.__post_init__(self)
+        _check_text(self.value, "text value")
+        _check_text(self.language, "text language")
+        for name in ("start_timestamp", "end_timestamp"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 0 <= value < _UINT64:
+                raise InferenceError(f"text {name} is {value!r}", allowed="a whole number from 0 to 2**64 - 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Event(_Common):
+    """Something that happened.
+
+    Args:
+        name: Not empty.
+        properties: Strings to strings.
+    """
+
+    name: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _Common.__post_init__(self)
+        _required_text(self.name, "event name")
+        _check_strings(self.properties, "event properties")
+
+
+@dataclass(frozen=True, slots=True)
+class Other(_Common):
+    """Anything else, as bytes of a named media type.
+
+    Args:
+        content_type: IANA media type, for example ``application/json``.
+        content: The bytes.
+    """
+
+    content_type: str
+    content: bytes = b""
+
+    def __post_init__(self) -> None:
+        _Common.__post_init__(self)
+        _check_text(self.content_type, "other content_type")
+        _check_kind(self.content, bytes, "other content")
+
+
+Inference: TypeAlias = Classification | Motion | Entity | Text | Event | Other
+INFERENCE_KINDS = (Classification, Motion, Entity, Text, Event, Other)
+
+
+def _check_kind(value: object, kind: type, name: str) -> None:
+    if not isinstance(value, kind):
+        raise InferenceError(f"{name} is {value!r}", allowed=f"a {kind.__name__}")
+
+
+def unscale_inferences(inferences: Sequence[Inference], scaling: Scaling) -> Sequence[Inference]:
+    """Moves every box from the sent picture to the source picture; other inferences stay as they are."""
+    if not scaling.has_padding:
+        return inferences
+    moved: list[Inference] = []
+    for inference in inferences:
+        if isinstance(inference, Motion | Entity) and inference.box is not None:
+            moved.append(replace(inference, box=scaling.unscale(inference.box)))
+        else:
+            moved.append(inference)
+    return moved

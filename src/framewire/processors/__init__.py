@@ -1,0 +1,1 @@
+"""The API that a user implements, the loader, and the built-in processors."""

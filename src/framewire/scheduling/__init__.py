@@ -1,0 +1,1 @@
+"""Which frame goes to which worker when: planner, batcher, workers."""

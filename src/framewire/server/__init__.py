@@ -1,0 +1,1 @@
+"""The extension server: grpc.aio around sessions, frames and scheduling."""

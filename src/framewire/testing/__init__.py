@@ -1,0 +1,1 @@
+"""Public kit for those who test processors and servers of the contract."""

@@ -1,0 +1,142 @@
+"""Messages to bytes and back."""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+
+from framewire.errors import ProtocolError
+from framewire.model.format import VideoFormat
+from framewire.model.message import (
+    ContentReference,
+    Descriptor,
+    GraphIdentifier,
+    Message,
+    Sample,
+    SharedMemory,
+)
+from framewire.wire import extension_pb2 as pb
+from framewire.wire.inferences import add_inferences, read_inferences
+
+
+def decode(data: bytes) -> Message:
+    """Reads one message.
+
+    Args:
+        data: A serialised ``MediaStreamMessage``.
+
+    Returns:
+        The message. The content of an embedded frame is a copy of its own.
+
+    Raises:
+        ProtocolError: The bytes are no such message.
+        FormatError: A descriptor announces frames that cannot be.
+    """
+    message = pb.MediaStreamMessage()
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        raise ProtocolError(
+            f"a message of {len(data)} bytes is not a MediaStreamMessage",
+            remedy="check that both sides use the extension contract's .proto",
+        ) from None
+    payload: Descriptor | Sample | None = None
+    match message.WhichOneof("payload"):
+        case "media_sample":
+            payload = _read_sample(message.media_sample)
+        case "media_stream_descriptor":
+            payload = _read_descriptor(message.media_stream_descriptor)
+    return Message(message.sequence_number, message.ack_sequence_number, payload)
+
+
+def encode(message: Message) -> bytes:
+    """Writes one message."""
+    out = pb.MediaStreamMessage(
+        sequence_number=message.sequence_number, ack_sequence_number=message.ack_sequence_number
+    )
+    match message.payload:
+        case Sample() as sample:
+            _write_sample(out.media_sample, sample)
+        case Descriptor() as descriptor:
+            _write_descriptor(out.media_stream_descriptor, descriptor)
+    return out.SerializeToString()
+
+
+def _read_sample(sample: pb.MediaSample) -> Sample:
+    content: bytes | ContentReference | None = None
+    match sample.WhichOneof("content"):
+        case "content_reference":
+            reference = sample.content_reference
+            content = ContentReference(reference.address_offset, reference.length_bytes)
+        case "content_bytes":
+            # One access: protobuf copies a bytes field every time that it is read.
+            content = sample.content_bytes.bytes
+    if not sample.inferences:
+        return Sample(sample.timestamp, content)
+    inferences, problems = read_inferences(sample.inferences)
+    return Sample(sample.timestamp, content, inferences, problems)
+
+
+def _write_sample(out: pb.MediaSample, sample: Sample) -> None:
+    # Also when it is empty: an acknowledgement without a result is a sample with its timestamp alone.
+    out.SetInParent()
+    out.timestamp = sample.timestamp
+    match sample.content:
+        case ContentReference() as reference:
+            out.content_reference.address_offset = reference.offset_bytes
+            out.content_reference.length_bytes = reference.length_bytes
+        case None:
+            pass
+        case content:
+            out.content_bytes.bytes = bytes(content)
+    add_inferences(out.inferences, sample.inferences)
+
+
+def _read_descriptor(descriptor: pb.MediaStreamDescriptor) -> Descriptor:
+    identifier: GraphIdentifier | str | None = None
+    match descriptor.WhichOneof("stream_identifier"):
+        case "graph_identifier":
+            graph = descriptor.graph_identifier
+            identifier = GraphIdentifier(graph.media_services_arm_id, graph.graph_instance_name, graph.graph_node_name)
+        case "extension_identifier":
+            identifier = descriptor.extension_identifier
+    media = descriptor.media_descriptor
+    video_format = None
+    if media.HasField("video_frame_sample_format"):
+        frame = media.video_frame_sample_format
+        # Plain numbers: VideoFormat judges them and says what is allowed.
+        video_format = VideoFormat(
+            frame.encoding,  # type: ignore[arg-type] # checked there
+            frame.dimensions.width,
+            frame.dimensions.height,
+            frame.pixel_format,  # type: ignore[arg-type] # checked there
+            frame.stride_bytes,
+        )
+    shared_memory = None
+    if descriptor.HasField("shared_memory_buffer_transfer_properties"):
+        memory = descriptor.shared_memory_buffer_transfer_properties
+        shared_memory = SharedMemory(memory.handle_name, memory.length_bytes)
+    return Descriptor(identifier, descriptor.extension_configuration, media.timescale, video_format, shared_memory)
+
+
+def _write_descriptor(out: pb.MediaStreamDescriptor, descriptor: Descriptor) -> None:
+    match descriptor.identifier:
+        case GraphIdentifier() as graph:
+            out.graph_identifier.media_services_arm_id = graph.media_services_arm_id
+            out.graph_identifier.graph_instance_name = graph.graph_instance_name
+            out.graph_identifier.graph_node_name = graph.graph_node_name
+            out.graph_identifier.SetInParent()
+        case str() as name:
+            out.extension_identifier = name
+    out.extension_configuration = descriptor.configuration
+    out.media_descriptor.timescale = descriptor.timescale
+    if descriptor.video_format is not None:
+        frame = out.media_descriptor.video_frame_sample_format
+        frame.encoding = descriptor.video_format.encoding.value  # type: ignore[assignment] # the same numbers
+        frame.pixel_format = descriptor.video_format.pixel_format.value  # type: ignore[assignment] # the same numbers
+        frame.dimensions.width = descriptor.video_format.width
+        frame.dimensions.height = descriptor.video_format.height
+        frame.stride_bytes = descriptor.video_format.stride_bytes
+    if descriptor.shared_memory is not None:
+        memory = out.shared_memory_buffer_transfer_properties
+        memory.handle_name = descriptor.shared_memory.handle_name
+        memory.length_bytes = descriptor.shared_memory.length_bytes
