@@ -33,7 +33,7 @@ check: .venv/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python tools/generate_stubs.py --check
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/generate_stubs.py --check
 
 format: .venv/dev.stamp
 	@$(BIN)/ruff format .
