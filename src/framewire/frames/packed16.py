@@ -1,0 +1,78 @@
+"""RAW formats with a pixel in 16 bits: RGB565 and RGB555, in both byte orders."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+
+from framewire.frames.interleaved import Pixels, plane, plane_lengths
+from framewire.model.format import VideoFormat
+from framewire.model.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Packed16:
+    """Red in the high bits, blue in the low ones; five bits each, or six for green.
+
+    A value of n bits becomes eight by repeating its high bits in the low ones, as FFmpeg does: 0 stays 0, the highest
+    becomes 255, and packing the result again gives the same bits. The topmost bit of RGB555 is ignored, and written 0.
+
+    Args:
+        green_bits: 6 or 5.
+        byte_order: Order of the two bytes of a pixel.
+    """
+
+    green_bits: Literal[5, 6]
+    byte_order: Literal["little", "big"]
+
+    def lengths(self, video_format: VideoFormat) -> tuple[int, int]:
+        """Legal lengths in bytes: without and with the padding of the last row."""
+        return plane_lengths(video_format, 2)
+
+    def read(self, data: Pixels, video_format: VideoFormat, layout: Layout) -> Pixels:
+        """The frame in `layout`, a new array."""
+        pixels = plane(data, video_format, 2)
+        if self.byte_order != sys.byteorder:
+            pixels = _swapped(pixels)
+        bgr = layout is Layout.BGR
+        if self.green_bits == 6:
+            code = cv2.COLOR_BGR5652BGR if bgr else cv2.COLOR_BGR5652RGB
+        else:
+            code = cv2.COLOR_BGR5552BGR if bgr else cv2.COLOR_BGR5552RGB
+        colours = self._filled(cast(Pixels, cv2.cvtColor(pixels, code)))
+        return cast(Pixels, cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)) if layout is Layout.GREY else colours
+
+    def means(self, data: Pixels, video_format: VideoFormat) -> tuple[float, float, float]:
+        """Mean of R, G and B, by way of a converted frame."""
+        sums = cv2.sumElems(self.read(data, video_format, Layout.RGB))
+        count = video_format.width * video_format.height
+        return sums[0] / count, sums[1] / count, sums[2] / count
+
+    def write(self, rgb: Pixels, out: Pixels, video_format: VideoFormat) -> None:
+        """Writes `rgb` into the bytes `out`, low bits cut off; padding keeps what it holds."""
+        code = cv2.COLOR_RGB2BGR565 if self.green_bits == 6 else cv2.COLOR_RGB2BGR555
+        target = plane(out, video_format, 2)
+        if self.byte_order == sys.byteorder:
+            cv2.cvtColor(rgb, code, dst=target)
+        else:
+            target[...] = _swapped(cast(Pixels, cv2.cvtColor(rgb, code)))
+
+    def _filled(self, colours: Pixels) -> Pixels:
+        # OpenCV leaves the low bits 0, so that white would be 248, 252, 248.
+        if self.green_bits == 5:
+            low_bits = np.right_shift(colours, 5)
+        else:
+            height, width, _ = colours.shape
+            shifts = np.tile(np.array([5, 6, 5], np.uint8), width)
+            low_bits = np.right_shift(colours.reshape(height, width * 3), shifts).reshape(colours.shape)
+        np.bitwise_or(colours, low_bits, out=colours)
+        return colours
+
+
+def _swapped(pixels: Pixels) -> Pixels:
+    # As 16-bit numbers numpy swaps them nine times as fast as by reversing the last axis.
+    return pixels.view(np.uint16).byteswap().view(np.uint8)
