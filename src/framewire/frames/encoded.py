@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from framewire.errors import FrameError
 from framewire.frames.headers import read_header
+from framewire.frames.interleaved import Pixels
 from framewire.model.format import Encoding, VideoFormat
 from framewire.model.layout import Layout
 
 # The size on the wire is the frame's: a camera's note in EXIF must not turn it.
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION
 _COLOUR = cv2.IMREAD_COLOR | _AS_STORED
-_GREY = cv2.IMREAD_GRAYSCALE | _AS_STORED
+_LUMA = cv2.IMREAD_GRAYSCALE | _AS_STORED
 # Decodes to RGB at once; OpenCV has it since 4.11.
 _COLOUR_RGB = cast("int | None", getattr(cv2, "IMREAD_COLOR_RGB", None))
 
@@ -25,8 +26,9 @@ def decode(data: bytes | memoryview, video_format: VideoFormat, layout: Layout) 
     """A JPG, PNG or BMP frame as an array of pixels.
 
     The size in the picture's header is compared with the declared one before anything is decoded. Alpha is dropped,
-    more than eight bits per colour are cut to eight, and an orientation noted in EXIF is ignored. GREY of a JPG is
-    its luma, which differs by a level or two from grey made of the decoded colours.
+    more than eight bits per colour are cut to eight, and an orientation noted in EXIF is ignored. GREY is
+    0.299 R + 0.587 G + 0.114 B, rounded per pixel; of a JPG it is the stored luma, which spares the decoding of colour
+    and differs from that by about a level, and by more where the stored colour is outside of RGB.
 
     Args:
         data: The frame's bytes, contiguous.
@@ -48,14 +50,14 @@ def decode(data: bytes | memoryview, video_format: VideoFormat, layout: Layout) 
     if layout is Layout.UNTOUCHED:
         untouched.flags.writeable = False
         return untouched
-    if layout is Layout.GREY:
-        flags = _GREY
-    elif layout is Layout.RGB and _COLOUR_RGB is not None:
-        flags = _COLOUR_RGB | _AS_STORED
-    else:
+    if layout is Layout.GREY and encoding is Encoding.JPG:
+        flags = _LUMA
+    elif layout is Layout.BGR or _COLOUR_RGB is None:
         flags = _COLOUR
+    else:
+        flags = _COLOUR_RGB | _AS_STORED
     try:
-        decoded = cast("npt.NDArray[np.uint8] | None", cv2.imdecode(untouched, flags))
+        decoded = cast("Pixels | None", cv2.imdecode(untouched, flags))
     except cv2.error:
         decoded = None
     if decoded is None:
@@ -63,9 +65,13 @@ def decode(data: bytes | memoryview, video_format: VideoFormat, layout: Layout) 
     height, width = decoded.shape[:2]
     if (width, height) != declared:
         raise _wrong_size(encoding, (width, height), declared)
-    if layout is Layout.RGB and _COLOUR_RGB is None:
-        return cast(npt.NDArray[np.uint8], cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
-    return decoded
+    if flags == _LUMA or layout is Layout.BGR:
+        return decoded
+    is_rgb = _COLOUR_RGB is not None
+    if layout is Layout.GREY:
+        # Made of colours here and not by the decoder, which is slower and rounds in its own way.
+        return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_RGB2GRAY if is_rgb else cv2.COLOR_BGR2GRAY))
+    return decoded if is_rgb else cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
 
 
 def encode(rgb: npt.NDArray[np.uint8], encoding: Encoding, quality: int = 90) -> bytes:

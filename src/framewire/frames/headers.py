@@ -96,6 +96,8 @@ def _read_jpg(data: bytes | memoryview) -> tuple[int, int]:
         if marker in _WITHOUT_LENGTH:
             continue
         (length,) = struct.unpack_from(">H", data, position)
+        if length < 2:
+            raise FrameError(f"the JPG frame has a segment of {length} bytes", allowed="2 or more")
         if marker in _SOF and size is None:
             height, width = struct.unpack_from(">HH", data, position + 3)
             size = (width, height)
@@ -137,11 +139,11 @@ def _read_bmp(data: bytes | memoryview) -> tuple[int, int]:
     compression, image_bytes = _BMP_RGB, 0
     if header_bytes == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
-    elif header_bytes >= 40:
+    elif header_bytes >= 36:
         width, height, _, bits, compression, image_bytes = struct.unpack_from("<iiHHII", data, 18)
         height = abs(height)  # negative when the first row is the topmost
     else:
-        raise FrameError(f"the BMP frame has a header of {header_bytes} bytes", allowed="12, or 40 and more")
+        raise FrameError(f"the BMP frame has a header of {header_bytes} bytes", allowed="12, or 36 and more")
     if compression in (_BMP_RGB, _BMP_BITFIELDS):
         image_bytes = (width * bits + 31) // 32 * 4 * height
     elif compression not in (_BMP_RLE8, _BMP_RLE4):

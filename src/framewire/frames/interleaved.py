@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -13,6 +14,8 @@ from framewire.model.format import VideoFormat
 from framewire.model.layout import Layout
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
+
+_STRIP_PIXELS = 65_536
 
 # (colour order of the source, bytes per pixel) and the wanted layout.
 _READ_CODES = {
@@ -108,3 +111,10 @@ def plane(data: Pixels, video_format: VideoFormat, channels: int) -> Pixels:
     """A view of `data` as ``(height, width, channels)``, rows `row_stride_bytes` apart; as writable as `data` is."""
     shape = (video_format.height, video_format.width, channels)
     return np.ndarray(shape, np.uint8, data, 0, (video_format.row_stride_bytes, channels, 1))
+
+
+def strips(height: int, width: int) -> Iterator[slice]:
+    """Rows of a frame, some at a time and an even number of them, so that a conversion in steps stays in the cache."""
+    step = max(2, _STRIP_PIXELS // width // 2 * 2)
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))

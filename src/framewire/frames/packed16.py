@@ -9,7 +9,7 @@ from typing import Literal, cast
 import cv2
 import numpy as np
 
-from framewire.frames.interleaved import Pixels, plane, plane_lengths
+from framewire.frames.interleaved import Pixels, plane, plane_lengths, strips
 from framewire.model.format import VideoFormat
 from framewire.model.layout import Layout
 
@@ -35,16 +35,20 @@ class Packed16:
 
     def read(self, data: Pixels, video_format: VideoFormat, layout: Layout) -> Pixels:
         """The frame in `layout`, a new array."""
+        height, width = video_format.height, video_format.width
         pixels = plane(data, video_format, 2)
-        if self.byte_order != sys.byteorder:
-            pixels = _swapped(pixels)
-        bgr = layout is Layout.BGR
-        if self.green_bits == 6:
-            code = cv2.COLOR_BGR5652BGR if bgr else cv2.COLOR_BGR5652RGB
-        else:
-            code = cv2.COLOR_BGR5552BGR if bgr else cv2.COLOR_BGR5552RGB
-        colours = self._filled(cast(Pixels, cv2.cvtColor(pixels, code)))
-        return cast(Pixels, cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)) if layout is Layout.GREY else colours
+        converted = np.empty((height, width) if layout is Layout.GREY else (height, width, 3), np.uint8)
+        shifts = 5 if self.green_bits == 5 else np.tile(np.array([5, 6, 5], np.uint8), width)
+        for rows in strips(height, width):
+            colours = self._colours(pixels[rows], bgr=layout is Layout.BGR)
+            # OpenCV leaves the low bits 0, so that white would be 248, 252, 248.
+            flat = colours.reshape(len(colours), width * 3)
+            np.bitwise_or(flat, np.right_shift(flat, shifts), out=flat)
+            if layout is Layout.GREY:
+                cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY, dst=converted[rows])
+            else:
+                converted[rows] = colours
+        return converted
 
     def means(self, data: Pixels, video_format: VideoFormat) -> tuple[float, float, float]:
         """Mean of R, G and B, by way of a converted frame."""
@@ -61,16 +65,14 @@ class Packed16:
         else:
             target[...] = _swapped(cast(Pixels, cv2.cvtColor(rgb, code)))
 
-    def _filled(self, colours: Pixels) -> Pixels:
-        # OpenCV leaves the low bits 0, so that white would be 248, 252, 248.
-        if self.green_bits == 5:
-            low_bits = np.right_shift(colours, 5)
+    def _colours(self, pixels: Pixels, *, bgr: bool) -> Pixels:
+        if self.byte_order != sys.byteorder:
+            pixels = _swapped(pixels)
+        if self.green_bits == 6:
+            code = cv2.COLOR_BGR5652BGR if bgr else cv2.COLOR_BGR5652RGB
         else:
-            height, width, _ = colours.shape
-            shifts = np.tile(np.array([5, 6, 5], np.uint8), width)
-            low_bits = np.right_shift(colours.reshape(height, width * 3), shifts).reshape(colours.shape)
-        np.bitwise_or(colours, low_bits, out=colours)
-        return colours
+            code = cv2.COLOR_BGR5552BGR if bgr else cv2.COLOR_BGR5552RGB
+        return cast(Pixels, cv2.cvtColor(pixels, code))
 
 
 def _swapped(pixels: Pixels) -> Pixels:

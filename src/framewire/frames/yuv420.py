@@ -7,7 +7,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from framewire.frames.interleaved import Pixels
+from framewire.frames.interleaved import Pixels, strips
 from framewire.model.format import VideoFormat
 from framewire.model.layout import Layout
 
@@ -21,12 +21,8 @@ _GREY_OF_LUMA = np.rint((np.arange(256).clip(LUMA_BLACK, LUMA_WHITE) - LUMA_BLAC
 # ITU-R BT.601-7, section 2.5: with Y = 0.299 R + 0.587 G + 0.114 B,
 # U = 128 + 224/255 (B - Y) / 1.772 and V = 128 + 224/255 (R - Y) / 1.402.
 _LUMA = np.array([0.299, 0.587, 0.114])
-_CHROMA_OF_RGB = np.array(
-    [
-        [*((np.array([0.0, 0.0, 1.0]) - _LUMA) / 1.772 * 224 / 255), 128.0],
-        [*((np.array([1.0, 0.0, 0.0]) - _LUMA) / 1.402 * 224 / 255), 128.0],
-    ]
-)
+_U_OF_RGB = np.array([[*((np.array([0.0, 0.0, 1.0]) - _LUMA) / 1.772 * 224 / 255), 128.0]])
+_V_OF_RGB = np.array([[*((np.array([1.0, 0.0, 0.0]) - _LUMA) / 1.402 * 224 / 255), 128.0]])
 
 _READ_CODES = {Layout.RGB: cv2.COLOR_YUV2RGB_I420, Layout.BGR: cv2.COLOR_YUV2BGR_I420}
 
@@ -44,9 +40,24 @@ class Yuv420:
         """The frame in `layout`, a new array. GREY is luma stretched to full range; chroma is not looked at."""
         if layout is Layout.GREY:
             return cast(Pixels, cv2.LUT(self.planes(data, video_format)[0], _GREY_OF_LUMA))
-        height, width = video_format.height, video_format.width
-        colours = cast(Pixels, cv2.cvtColor(self._tight_and_even(data, video_format), _READ_CODES[layout]))
-        return np.ascontiguousarray(colours[:height, :width])
+        height, width, code = video_format.height, video_format.width, _READ_CODES[layout]
+        if height % 2 == 0 and width % 2 == 0 and video_format.row_stride_bytes == width:
+            return cast(Pixels, cv2.cvtColor(data.reshape(height * 3 // 2, width), code))
+
+        # OpenCV converts only frames with even sides and no padding. Any other one is copied into such frames, strip by
+        # strip; the column or row too many holds anything, no pixel that is kept looks at it.
+        converted = np.empty((height, width, 3), np.uint8)
+        luma, u, v = self.planes(data, video_format)
+        for rows in strips(height, width):
+            count = rows.stop - rows.start
+            even_height, even_width = 2 * _half(count), 2 * _half(width)
+            tight = np.empty((even_height * 3 // 2, even_width), np.uint8)
+            tight[:count, :width] = luma[rows]
+            chroma = tight[even_height:].reshape(2, even_height // 2, even_width // 2)
+            chroma_rows = slice(rows.start // 2, _half(rows.stop))
+            chroma[0], chroma[1] = u[chroma_rows], v[chroma_rows]
+            converted[rows] = cv2.cvtColor(tight, code)[:count, :width]
+        return converted
 
     def means(self, data: Pixels, video_format: VideoFormat) -> tuple[float, float, float]:
         """Mean of R, G and B, by way of a converted frame."""
@@ -63,9 +74,8 @@ class Yuv420:
         luma[...] = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)[:height, :width]
         # OpenCV takes the chroma of the top left pixel alone, which makes thin coloured lines flicker.
         halved = cv2.resize(rgb, (_half(width), _half(height)), interpolation=cv2.INTER_AREA)
-        chroma = cv2.transform(halved, _CHROMA_OF_RGB)
-        cv2.extractChannel(chroma, 0, dst=u)
-        cv2.extractChannel(chroma, 1, dst=v)
+        cv2.transform(halved, _U_OF_RGB, dst=u)
+        cv2.transform(halved, _V_OF_RGB, dst=v)
 
     def planes(self, data: Pixels, video_format: VideoFormat) -> tuple[Pixels, Pixels, Pixels]:
         """Views of the planes Y, U and V, without their padding; as writable as `data` is."""
@@ -78,20 +88,6 @@ class Yuv420:
             np.ndarray(chroma_shape, np.uint8, data, u_offset, chroma_strides),
             np.ndarray(chroma_shape, np.uint8, data, v_offset, chroma_strides),
         )
-
-    def _tight_and_even(self, data: Pixels, video_format: VideoFormat) -> Pixels:
-        # OpenCV converts only frames without padding whose sides are even; any other frame is copied into one of these,
-        # the column or row too many left as it is: no pixel that is kept looks at it.
-        height, width = video_format.height, video_format.width
-        even_height, even_width = height + height % 2, width + width % 2
-        if (height, width) == (even_height, even_width) and video_format.row_stride_bytes == width:
-            return data.reshape(height * 3 // 2, width)
-        tight = np.empty((even_height * 3 // 2, even_width), np.uint8)
-        luma, u, v = self.planes(data, video_format)
-        tight[:height, :width] = luma
-        chroma = tight[even_height:].reshape(2, *u.shape)
-        chroma[0], chroma[1] = u, v
-        return tight
 
 
 def _half(size: int) -> int:
