@@ -105,7 +105,7 @@ def _paint_clouds(picture: _FloatImage, random: np.random.Generator) -> None:
         columns = max(2, round(cells * width / height / 2))
         noise = random.random((cells, columns)).astype(np.float32)
         cover += weight * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    fade = np.clip(1.2 - np.arange(height, dtype=np.float32) / (HORIZON * height), 0, 1)
+    fade = np.clip(1.1 - 1.1 * np.arange(height, dtype=np.float32) / (HORIZON * height), 0, 1)
     cover = np.clip((cover - 0.56) * 3.0, 0, 0.85) * fade[:, None]
     picture += cover[..., None] * (np.float32(250) - picture)
 

@@ -58,13 +58,16 @@ class Source(ABC):
         size: (width, height) of every frame in pixels.
         is_live: Whether frames come at their own pace (a camera), and are lost when nobody takes them.
         frames_per_second: Nominal rate, None when the source has none (still images) or does not tell it.
-        skipped: How many frames could not be decoded so far; they are left out.
     """
 
     size: tuple[int, int]
     is_live: bool = False
     frames_per_second: float | None = None
-    skipped: int = 0
+
+    @property
+    def skipped(self) -> int:
+        """How many frames could not be decoded so far; they are left out."""
+        return 0
 
     @abstractmethod
     def __iter__(self) -> Iterator[SourceFrame]:

@@ -32,11 +32,17 @@ class StillImages(Source):
     def __init__(self, paths: list[Path], *, loop: bool = False) -> None:
         self._paths = paths
         self._closed = False
+        self._skipped = 0
         first = read_image(paths[0])
         if first is None:
             raise ConfigurationError(f"{paths[0]} is no image that can be read", allowed="images of OpenCV's kinds")
         self.size = (first.shape[1], first.shape[0])
         self._frames = self._read(loop=loop)
+
+    @property
+    def skipped(self) -> int:
+        """How many files could not be read so far."""
+        return self._skipped
 
     def __iter__(self) -> Iterator[SourceFrame]:
         return self._frames
@@ -54,7 +60,7 @@ class StillImages(Source):
                     return
                 image = read_image(path)
                 if image is None:
-                    self.skipped += 1
+                    self._skipped += 1
                     continue
                 self._check_size(path, image)
                 yield SourceFrame(image, index * _PERIOD_S, index)

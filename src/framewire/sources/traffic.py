@@ -26,7 +26,8 @@ _HUB: Color = (150, 150, 155)
 
 def fill(image: RgbImage, points: Sequence[Point], color: Color) -> None:
     """Fills a convex polygon given in pixels, with smooth edges."""
-    fixed = np.rint(np.asarray(points, np.float64) * (1 << _SHIFT)).astype(np.int32)
+    # Ours count from the edge of the first pixel, OpenCV's from its middle.
+    fixed = np.rint((np.asarray(points, np.float64) - 0.5) * (1 << _SHIFT)).astype(np.int32)
     cv2.fillConvexPoly(image, fixed, color, cv2.LINE_AA, _SHIFT)
 
 

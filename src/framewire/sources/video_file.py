@@ -1,18 +1,13 @@
-"""A video in a file, or on a web server."""
+"""A video in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from framewire.sources.decoding import VideoDecoder
-from framewire.sources.source import Source, SourceFrame
-from framewire.sources.timeline import Timeline
+from framewire.sources.video import Video
 
 
-class VideoFile(Source):
-    """Frames of a recording, as fast as they are taken.
-
-    A torn recording gives what can be decoded of it. Rotation that the file asks for is not applied.
+def open_video_file(path: str, *, loop: bool = False) -> Video:
+    """Opens a recording; its frames come as fast as they are taken.
 
     Args:
         path: Path of the file.
@@ -21,34 +16,6 @@ class VideoFile(Source):
     Raises:
         ConfigurationError: It is no video that can be read.
     """
-
-    def __init__(self, path: str, *, loop: bool = False) -> None:
-        self._decoder = VideoDecoder(path, name=path)
-        self.size = self._decoder.size
-        self.frames_per_second = self._decoder.frames_per_second
-        self._frames = self._read(loop=loop)
-
-    @property
-    def skipped(self) -> int:  # type: ignore[override]
-        """How many pieces of the file could not be decoded so far."""
-        return self._decoder.skipped
-
-    def __iter__(self) -> Iterator[SourceFrame]:
-        return self._frames
-
-    def close(self) -> None:
-        """Gives the file back."""
-        self._decoder.close()
-
-    def _read(self, *, loop: bool) -> Iterator[SourceFrame]:
-        timeline = Timeline(self._decoder.period_s)
-        index = 0
-        while True:
-            first = index
-            for image, time_s in self._decoder.pictures():
-                yield SourceFrame(image, timeline.place(time_s), index)
-                index += 1
-            # A file without a single good frame would be read for ever.
-            if not loop or index == first:
-                return
-            self._decoder.rewind()
+    # The prefix keeps FFmpeg from reading a protocol out of a file name with a colon.
+    decoder = VideoDecoder(f"file:{path}", name=path, remedy="give a video, an image or a folder of images")
+    return Video(decoder, loop=loop)
