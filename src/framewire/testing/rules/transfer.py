@@ -1,0 +1,136 @@
+"""Rules of how frames travel: embedded and through shared memory (contract, sections 3, 4 and 9)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from framewire.model.format import Encoding, PixelFormat, VideoFormat
+from framewire.model.message import ContentReference, Sample
+from framewire.testing.probe import Probe, Session, SessionEndedError, is_local
+from framewire.testing.rules.answer import Gist, ask, ask_about_one, ask_in, gist, shown
+from framewire.testing.rules.memory import MemoryFile, memory_file
+from framewire.testing.rules.picture import BLACK, JPEG, RGB24, WHITE, Colour, encoded, raw
+from framewire.testing.rules.refusal import refused_in_session
+from framewire.testing.rules.rule import NotShownError, Outcome, Verdict, failed, not_shown, passed, rule
+
+_MEMORY_BYTES = 1 << 20
+_FRAMES = 8
+_FULL_HD = VideoFormat(Encoding.RAW, 1920, 1080, PixelFormat.RGB24)
+
+
+@asynccontextmanager
+async def _memory_session(probe: Probe, video_format: VideoFormat) -> AsyncIterator[tuple[Session, MemoryFile]]:
+    """A session with a good file of 1 MiB; without one, no rule of shared memory can be judged."""
+    with memory_file(_MEMORY_BYTES, probe.options.shared_memory_mode) as memory:
+        is_open = False
+        try:
+            async with probe.session(video_format, memory=memory.announcement) as session:
+                is_open = True
+                yield session, memory
+        except SessionEndedError as ended:
+            if is_open and is_local(probe.target):
+                raise
+            raise NotShownError(
+                f"a good file was refused ({ended.status}); server and probe must share /dev/shm (IPC namespace)"
+            ) from None
+
+
+async def need_shared_memory(probe: Probe) -> None:
+    """Raises NotShownError where the server cannot use the probe's files."""
+    async with _memory_session(probe, RGB24):
+        pass
+
+
+@rule("embedded-1080p", section="9")
+async def embedded_1080p(probe: Probe) -> Verdict:
+    """An embedded raw 1080p frame is taken: 6.2 MB, more than gRPC's default limit of 4 MiB."""
+    content = raw(_FULL_HD, WHITE)
+    async with probe.session(_FULL_HD) as session:
+        await ask_in(session, [content])
+    return passed(f"{len(content)} bytes acknowledged")
+
+
+@rule("shared-memory", section="4")
+async def shared_memory(probe: Probe) -> Verdict:
+    """Raw frames travel through shared memory, at any byte offset."""
+    size = len(raw(RGB24, BLACK))
+    # Odd offsets, and one frame that ends with the file.
+    offsets = (1, size + 4_099, 5 * size + 7, _MEMORY_BYTES - size)
+    return await _like_embedded(probe, RGB24, {BLACK: raw(RGB24, BLACK), WHITE: raw(RGB24, WHITE)}, offsets)
+
+
+@rule("shared-memory-jpeg", section="4")
+async def shared_memory_jpeg(probe: Probe) -> Verdict:
+    """Encoded frames travel through shared memory as raw ones do."""
+    frames = {colour: encoded(Encoding.JPG, colour) for colour in (BLACK, WHITE)}
+    offsets = (3, 20_001, 300_007, _MEMORY_BYTES - max(map(len, frames.values())))
+    return await _like_embedded(probe, JPEG, frames, offsets)
+
+
+async def _like_embedded(
+    probe: Probe, video_format: VideoFormat, frames: dict[Colour, bytes], offsets: Sequence[int]
+) -> Verdict:
+    embedded = dict(zip(frames, await ask(probe, video_format, list(frames.values())), strict=True))
+    order = [WHITE, BLACK, BLACK, WHITE]
+    async with _memory_session(probe, video_format) as (session, memory):
+        references = [memory.write(at, frames[colour]) for at, colour in zip(offsets, order, strict=True)]
+        answers = await ask_in(session, references)
+    for at, colour, answer in zip(offsets, order, answers, strict=True):
+        if answer != embedded[colour]:
+            return failed(f"offset {at} got {shown(answer)}; embedded, the same frame gets {shown(embedded[colour])}")
+    return passed(f"{len(offsets)} frames at offsets {', '.join(map(str, offsets))} answered as when embedded")
+
+
+@rule("view-after-ack", section="9")
+async def view_after_ack(probe: Probe) -> Verdict:
+    """After its acknowledgement a frame in shared memory is not looked at again; the client has overwritten it."""
+    answers = {}
+    for name, colour in (("black", BLACK), ("white", WHITE)):
+        answers[name] = await ask_about_one(probe, RGB24, raw(RGB24, colour))
+    if answers["black"] == answers["white"]:
+        await need_shared_memory(probe)
+        return not_shown(f"black and white both get {shown(answers['black'])}")
+    frames = {"black": raw(RGB24, BLACK), "white": raw(RGB24, WHITE)}
+    for sent, other in (("black", "white"), ("white", "black")):
+        said = await _overwritten(probe, frames[sent], frames[other])
+        if set(said) & (set(answers[other]) - set(answers[sent])):
+            return failed(f"{_FRAMES} {sent} frames, each overwritten with {other} after its ack: got {shown(said)}")
+    return passed(f"{_FRAMES} black frames, each overwritten with white after its ack, and the reverse: none was seen")
+
+
+async def _overwritten(probe: Probe, frame: bytes, other: bytes) -> Gist:
+    async with _memory_session(probe, RGB24) as (session, memory):
+        for index in range(_FRAMES):
+            at = index * len(frame)
+            number = await session.send(Sample(1 + index, memory.write(at, frame)))
+            await session.acknowledged([number])
+            memory.write(at, other)
+        await session.finish()
+        return gist(message.payload for message in session.received if isinstance(message.payload, Sample))
+
+
+@rule("reference-without-memory", section="4")
+async def reference_without_memory(probe: Probe) -> Verdict:
+    """A content_reference without shared memory ends the session with INVALID_ARGUMENT."""
+    good = raw(RGB24, BLACK)
+    async with probe.session(RGB24) as session:
+        await session.send(Sample(1, ContentReference(0, len(good))))
+        return await refused_in_session(session, good)
+
+
+@rule("reference-outside", section="4")
+async def reference_outside(probe: Probe) -> Verdict:
+    """A content_reference that ends beyond the shared memory ends the session with INVALID_ARGUMENT."""
+    size = len(raw(RGB24, BLACK))
+    # The last one wraps around to a legal end in 64-bit arithmetic.
+    offsets = (_MEMORY_BYTES - size + 1, _MEMORY_BYTES + 1, 2**64 - size)
+    verdict = passed("")
+    for offset in offsets:
+        async with _memory_session(probe, RGB24) as (session, memory):
+            good = memory.write(0, raw(RGB24, BLACK))
+            await session.send(Sample(1, ContentReference(offset, size)))
+            verdict = await refused_in_session(session, good, f"offset {offset}, length {size}")
+        if verdict.outcome is not Outcome.PASS:
+            return verdict
+    return verdict
