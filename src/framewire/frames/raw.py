@@ -35,8 +35,8 @@ def unpack(data: bytes | memoryview, video_format: VideoFormat, layout: Layout) 
     alive and unchanged as long as the view is used. Everything else is a new, contiguous array.
 
     Alpha is dropped. Values of five and six bits are widened by repeating their high bits. YUV420P is limited-range
-    BT.601 with chroma repeated for 2x2 pixels. GREY is 0.299 R + 0.587 G + 0.114 B, rounded per pixel; for YUV420P it
-    is luma stretched from 16..235 to 0..255.
+    BT.601 with chroma repeated for 2x2 pixels, luma below 16 taken as 16. GREY is 0.299 R + 0.587 G + 0.114 B, rounded
+    per pixel; for YUV420P it is luma stretched from 16..235 to 0..255.
 
     Args:
         data: The frame's bytes, contiguous.
