@@ -31,6 +31,11 @@ def _starts(*beginnings: str) -> Callable[[str], bool]:
     return lambda spec: spec.lower().startswith(beginnings)
 
 
+def _is_still(path: Path) -> bool:
+    """Whether it is one picture: a GIF may move, and goes with the videos."""
+    return is_image(path) and path.suffix.lower() != ".gif"
+
+
 _KINDS = (
     _Kind("test: (a synthetic scene)", _starts("test:"), lambda spec, loop: SyntheticSource.parse(spec, loop=loop)),
     _Kind("rtsp:// or rtsps:// URL", _starts("rtsp://", "rtsps://"), lambda spec, _: open_rtsp(spec)),
@@ -41,7 +46,7 @@ _KINDS = (
         lambda spec: Path(spec).is_dir(),
         lambda spec, loop: StillImages(images_of(Path(spec)), loop=loop),
     ),
-    _Kind("image", lambda spec: is_image(Path(spec)), lambda spec, loop: StillImages([Path(spec)], loop=loop)),
+    _Kind("image", lambda spec: _is_still(Path(spec)), lambda spec, loop: StillImages([Path(spec)], loop=loop)),
     _Kind("video file", lambda spec: Path(spec).exists(), lambda spec, loop: open_video_file(spec, loop=loop)),
 )
 """The first that fits opens it."""

@@ -31,7 +31,8 @@ def write_clip(path: Path, scene: Scene) -> tuple[Truth, ...]:
     if width % 2 or height % 2:
         raise ConfigurationError(f"a clip cannot be {width}x{height}", allowed="even numbers of pixels")
     truths: list[Truth] = []
-    with av.open(str(path), "w", format="mp4") as container:
+    # The index goes to the front, so that a web server without byte ranges can serve the file too.
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         rate = Fraction(scene.frames_per_second).limit_denominator(1001)
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "20"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

@@ -74,7 +74,7 @@ class Source(ABC):
         """Reads frame after frame until the source ends or is closed.
 
         Raises:
-            ConfigurationError: A frame has another size than the ones before.
+            ConfigurationError: A frame has another size than the ones before, or there is no frame at all.
             PeerError: A camera or a server went away.
         """
 

@@ -65,8 +65,9 @@ class StillImages(Source):
                 self._check_size(path, image)
                 yield SourceFrame(image, index * _PERIOD_S, index)
                 index += 1
-            # A folder that was emptied meanwhile would be read for ever.
-            if not loop or index == first:
+            if index == first:
+                raise ConfigurationError(f"{self._paths[0]} cannot be read any more", remedy="was it moved?")
+            if not loop:
                 return
 
     def _check_size(self, path: Path, image: RgbImage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from framewire.errors import ConfigurationError
 from framewire.sources.decoding import VideoDecoder
 from framewire.sources.relay import Relay
 from framewire.sources.source import Source, SourceFrame
@@ -29,6 +30,7 @@ class Video(Source):
         self.is_live = is_live
         self.frames_per_second = decoder.frames_per_second
         self._decoder = decoder
+        self._is_closed = False
         frames = self._read(loop=loop)
         self._relay = Relay(frames, name=f"framewire source {decoder.name}") if may_block else None
         self._frames: Iterator[SourceFrame] = self._relay or frames
@@ -43,6 +45,7 @@ class Video(Source):
 
     def close(self) -> None:
         """Ends the reading and gives the video back, at the latest when the read in progress times out."""
+        self._is_closed = True
         if self._relay is not None:
             self._relay.close()
         self._decoder.close()
@@ -55,7 +58,12 @@ class Video(Source):
             for image, time_s in self._decoder.pictures():
                 yield SourceFrame(image, timeline.place(time_s), index)
                 index += 1
-            # A video without a single good frame would be read for ever.
-            if not loop or index == first:
+            if self._is_closed:
+                return
+            if index == first:
+                raise ConfigurationError(
+                    f"{self._decoder.name} holds no picture that can be decoded", remedy="see whether it is complete"
+                )
+            if not loop:
                 return
             self._decoder.rewind()
