@@ -1,0 +1,358 @@
+"""The camera side of the contract, as a library."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+
+from framewire.client.address import parse_address
+from framewire.client.slots import SlotAllocator
+from framewire.errors import ClosedError, ConfigurationError, FrameError, PeerError, ProtocolError
+from framewire.frames.shared_memory import SharedMemoryFile
+from framewire.model.credentials import AUTHENTICATION_KEY, basic_token
+from framewire.model.format import VideoFormat
+from framewire.model.inference import Inference
+from framewire.model.message import (
+    DEFAULT_TIMESCALE,
+    Content,
+    ContentReference,
+    Descriptor,
+    GraphIdentifier,
+    Message,
+    Sample,
+)
+from framewire.session.client import Accepted, AnswerReceived, ClientSession, ClientState, Match
+from framewire.wire import METHOD_PATH, decode, encode
+
+FrameBytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
+"""One frame in the form that the descriptor announced; an array must be contiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """How a client sends.
+
+    Args:
+        shared_memory_bytes: Size of the session's shared memory; 0 embeds the frames.
+        shared_memory_mode: Permission bits of the shared memory file.
+        in_flight: Most frames that wait for their acknowledgement, 1 or more.
+        configuration: Extension configuration, free text.
+        identifier: Names the camera to the server.
+        user: User for ``x-ms-authentication``; None sends none.
+        password: Its password.
+        timescale: Ticks per second of the timestamps.
+        handshake_timeout_s: How long the server may take to answer the descriptor.
+        max_message_mib: Largest answer that is received, in MiB.
+    """
+
+    shared_memory_bytes: int = 0
+    shared_memory_mode: int = 0o600
+    in_flight: int = 4
+    configuration: str = ""
+    identifier: GraphIdentifier = field(default_factory=lambda: GraphIdentifier("", "framewire", "client"))
+    user: str | None = None
+    password: str = ""
+    timescale: int = DEFAULT_TIMESCALE
+    handshake_timeout_s: float = 20.0
+    max_message_mib: float = 64
+
+    def __post_init__(self) -> None:
+        if self.in_flight < 1:
+            raise ConfigurationError(f"in flight is {self.in_flight}", allowed="1 or more")
+        if self.shared_memory_bytes < 0:
+            raise ConfigurationError(f"shared memory is {self.shared_memory_bytes} bytes", allowed="0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One answer of the server.
+
+    Args:
+        match: How it relates to what was sent; the first answer to a frame is MATCHED.
+        sequence_number: The frame that it acknowledges; 0 for none.
+        timestamp: The answer's timestamp in ticks; the frame's own when the acknowledgement came alone.
+        sent_timestamp: The frame's own timestamp; None when there is no such frame.
+        inferences: What was found.
+        problems: What was wrong with inferences that the server sent and that are left out.
+        latency_s: Seconds from the sending of the frame to its answer; None when there is no such frame.
+    """
+
+    match: Match
+    sequence_number: int
+    timestamp: int
+    sent_timestamp: int | None
+    inferences: Sequence[Inference]
+    problems: Sequence[str]
+    latency_s: float | None
+
+
+class Client:
+    """One session with an extension server, as an asynchronous context manager.
+
+    Sending and receiving belong into two tasks: :meth:`send` waits for acknowledgements, and these are taken in while
+    the client is iterated. The iteration ends when :meth:`finish` was called and every frame is answered, or raises.
+
+    Args:
+        address: ``HOST:PORT``, ``tcp://HOST:PORT`` or ``unix:/path``.
+        video_format: Form of the frames.
+        options: How to send.
+
+    Raises:
+        ConfigurationError: The address is none.
+    """
+
+    def __init__(self, address: str, video_format: VideoFormat, options: ClientOptions | None = None) -> None:
+        self._target = parse_address(address)
+        self._format = video_format
+        self._options = options or ClientOptions()
+        self._session = ClientSession()
+        self._memory: SharedMemoryFile | None = None
+        self._slots: SlotAllocator | None = None
+        self._slot_of: dict[int, int] = {}
+        self._sent_at: dict[int, float] = {}
+        self._changed = asyncio.Condition()
+        self._failure: PeerError | None = None
+        self._is_over = False
+        self.server_identifier: GraphIdentifier | str | None = None
+        """How the server names itself; known once the client is entered."""
+        self.sent = 0
+        """Frames sent."""
+        self.lost = 0
+        """Frames that were sent and never answered; known once the client is left."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _open(self) -> None:
+        options = self._options
+        if options.shared_memory_bytes:
+            self._memory = SharedMemoryFile(options.shared_memory_bytes, mode=options.shared_memory_mode)
+            self._slots = SlotAllocator(options.shared_memory_bytes)
+        limit = int(options.max_message_mib * (1 << 20))
+        self._channel = grpc.aio.insecure_channel(
+            self._target,
+            options=[
+                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_send_message_length", -1),
+                # Many clients of one process would share one connection otherwise.
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
+        )
+        metadata = None
+        if options.user is not None:
+            metadata = ((AUTHENTICATION_KEY, basic_token(options.user, options.password)),)
+        self._call = self._channel.stream_stream(METHOD_PATH)(metadata=metadata)
+        descriptor = Descriptor(
+            options.identifier,
+            options.configuration,
+            options.timescale,
+            self._format,
+            self._memory.announcement if self._memory else None,
+        )
+        try:
+            async with asyncio.timeout(options.handshake_timeout_s):
+                await self._write(self._session.open(descriptor))
+                answer = await self._read()
+        except TimeoutError:
+            raise PeerError(
+                f"{self._target} did not answer the descriptor within {options.handshake_timeout_s:g} s",
+                status="DEADLINE_EXCEEDED",
+            ) from None
+        if answer is None:
+            raise PeerError(f"{self._target} ended the stream without answering the descriptor", status="OK")
+        event = self._received(answer)
+        if isinstance(event, Accepted):
+            self.server_identifier = event.descriptor.identifier
+
+    async def send(self, frame: FrameBytes, timestamp: int, inferences: Sequence[Inference] = ()) -> int:
+        """Sends one frame, as soon as there is room for it.
+
+        Args:
+            frame: The frame; its bytes are copied before this returns.
+            timestamp: Presentation time in ticks of the timescale.
+            inferences: What is known of the frame already.
+
+        Returns:
+            The frame's sequence number, which its result carries.
+
+        Raises:
+            FrameError: It is larger than the whole shared memory.
+            PeerError: The server has ended the stream.
+            ClosedError: The client is finished.
+        """
+        data = (frame.data if isinstance(frame, np.ndarray) else memoryview(frame)).cast("B")
+        if self._memory is not None and data.nbytes > self._options.shared_memory_bytes:
+            raise FrameError(
+                f"a frame of {data.nbytes} bytes does not fit the shared memory",
+                allowed=f"up to {self._options.shared_memory_bytes} bytes",
+                remedy="make the shared memory larger, or embed the frames",
+            )
+        async with self._changed:
+            while True:
+                self._check_open()
+                if self._session.in_flight < self._options.in_flight:
+                    if self._slots is None:
+                        offset = None
+                        break
+                    offset = self._slots.take(data.nbytes)
+                    if offset is not None:
+                        break
+                await self._changed.wait()
+            content: Content = data
+            if offset is not None and self._memory is not None:
+                self._memory.buffer[offset : offset + data.nbytes] = data
+                content = ContentReference(offset, data.nbytes)
+            message = self._session.send(Sample(timestamp, content, inferences))
+            number = message.sequence_number
+            if offset is not None:
+                self._slot_of[number] = offset
+            self._sent_at[number] = time.perf_counter()
+            self.sent += 1
+            # Still under the lock: messages leave in the order of their numbers.
+            await self._write(message)
+        return number
+
+    async def finish(self) -> None:
+        """Says that no more frames come; the results of those in flight are still received."""
+        if self._session.state is ClientState.STREAMING:
+            self._session.finish()
+            # When the server has ended the stream already, whoever iterates is told.
+            with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
+                await self._call.done_writing()
+
+    async def __aiter__(self) -> AsyncIterator[Result]:
+        """The results, as they come.
+
+        Raises:
+            PeerError: The server ended the stream with an error, or broke the contract.
+        """
+        while True:
+            try:
+                message = await self._read()
+            except PeerError as error:
+                await self._over(error)
+                raise
+            if message is None:
+                failure = None
+                if self._session.state is ClientState.STREAMING:
+                    failure = PeerError(f"{self._target} ended the stream before we did", status="OK")
+                await self._over(failure)
+                if failure is not None:
+                    raise failure
+                return
+            event = self._received(message)
+            if isinstance(event, AnswerReceived):
+                yield await self._result(event)
+
+    async def _result(self, event: AnswerReceived) -> Result:
+        latency_s = None
+        if event.match is Match.MATCHED:
+            latency_s = time.perf_counter() - self._sent_at.pop(event.sequence_number)
+            offset = self._slot_of.pop(event.sequence_number, None)
+            async with self._changed:
+                if offset is not None and self._slots is not None:
+                    self._slots.free(offset)
+                self._changed.notify_all()
+        sample = event.sample or Sample(event.sent_timestamp or 0)
+        return Result(
+            event.match,
+            event.sequence_number,
+            sample.timestamp,
+            event.sent_timestamp,
+            sample.inferences,
+            sample.problems,
+            latency_s,
+        )
+
+    def _received(self, message: Message) -> Accepted | AnswerReceived:
+        try:
+            return self._session.receive(message)
+        except ProtocolError as error:
+            raise PeerError(f"{self._target} breaks the contract: {error}", status="OK") from error
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._is_over:
+            raise ClosedError("the session is over")
+
+    async def _over(self, failure: PeerError | None) -> None:
+        async with self._changed:
+            self._failure = failure
+            self._is_over = True
+            self._changed.notify_all()
+
+    async def _write(self, message: Message) -> None:
+        try:
+            await self._call.write(encode(message))
+        except grpc.RpcError as error:
+            raise self._translated(error) from None
+        except asyncio.InvalidStateError:
+            # The call is over; its status says why.
+            raise await self._status() from None
+
+    async def _read(self) -> Message | None:
+        """The next message, or None when the server ended the stream with OK."""
+        try:
+            data: Any = await self._call.read()
+        except grpc.RpcError as error:
+            raise self._translated(error) from None
+        if data is grpc.aio.EOF:
+            if await self._call.code() is grpc.StatusCode.OK:
+                return None
+            raise await self._status()
+        try:
+            return decode(data)
+        except ProtocolError as error:
+            raise PeerError(
+                f"{self._target} sent something else than the contract's messages: {error}", status="OK"
+            ) from None
+
+    async def _status(self) -> PeerError:
+        return self._peer_error(await self._call.code(), await self._call.details())
+
+    def _translated(self, error: grpc.RpcError) -> PeerError:
+        return self._peer_error(error.code(), error.details())
+
+    def _peer_error(self, code: grpc.StatusCode, details: str | None) -> PeerError:
+        text = details or "no details"
+        if code is grpc.StatusCode.UNAVAILABLE and self._session.state is ClientState.AWAITING_ACCEPTANCE:
+            return PeerError(
+                f"{self._target} cannot be reached ({text})",
+                status=code.name,
+                remedy="check the address, and that the server is running",
+            )
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return PeerError(f"{self._target} does not serve the extension contract ({text})", status=code.name)
+        return PeerError(f"{self._target} ended the stream with {code.name}: {text}", status=code.name)
+
+    async def _close(self) -> None:
+        self.lost = self._session.end()
+        self._is_over = True
+        call = getattr(self, "_call", None)
+        if call is not None:
+            call.cancel()
+        channel = getattr(self, "_channel", None)
+        if channel is not None:
+            await channel.close()
+        if self._memory is not None:
+            self._memory.close()

@@ -1,0 +1,235 @@
+"""The shared memory of a session: the file that the client creates, and the view that the server takes of it."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import secrets
+import stat
+import threading
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from framewire.errors import SharedMemoryError
+from framewire.model.message import ContentReference, SharedMemory
+
+SHARED_MEMORY_FOLDER = Path("/dev/shm")
+"""The contract's place (section 4)."""
+
+ReadMode: TypeAlias = Literal["map", "copy"]
+"""`map` reads the client's memory in place and trusts it not to shrink during a read; `copy` survives that."""
+
+_NAME_RULE = "a bare file name of 1 to 255 bytes, without a slash, not . or .."
+
+
+class SharedMemoryReader:
+    """A client's shared memory, read-only, for the life of its session.
+
+    In `map` mode a view lies in the client's memory; in `copy` mode it lies in memory of our own. Views are valid until
+    :meth:`release`; the mapping goes when the reader is closed and its last view is released.
+
+    Args:
+        memory: What the descriptor announced.
+        mode: How frames are read.
+        folder: Where shared memory files lie.
+
+    Raises:
+        SharedMemoryError: The name is not a bare file name, nothing of that name can be opened, it is no regular file,
+            or it is shorter than announced.
+    """
+
+    def __init__(self, memory: SharedMemory, mode: ReadMode = "map", folder: Path = SHARED_MEMORY_FOLDER) -> None:
+        self._length_bytes = memory.length_bytes
+        self._lock = threading.Lock()
+        self._views = 0
+        self._is_closed = False
+        self._mapping: mmap.mmap | None = None
+        self._descriptor = _open_read_only(memory, folder)
+        try:
+            _check_file(self._descriptor, memory)
+            if mode == "map":
+                self._mapping = _map(self._descriptor, memory)
+                self._all = memoryview(self._mapping)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def view(self, reference: ContentReference) -> memoryview:
+        """The bytes of one frame.
+
+        Returns:
+            A read-only view. In `map` mode the client may overwrite it once its frame is acknowledged, so it must be
+            given back with :meth:`release` before.
+
+        Raises:
+            SharedMemoryError: The file has become too short, or the reader is closed.
+        """
+        start, end = reference.offset_bytes, reference.offset_bytes + reference.length_bytes
+        with self._lock:
+            if self._is_closed:
+                raise SharedMemoryError("the shared memory is closed")
+            # Reading a mapped page behind the end of the file is SIGBUS, so the size is asked before each use.
+            size = os.fstat(self._descriptor).st_size
+            if size < end:
+                raise _too_short(size, end)
+            if self._mapping is not None:
+                self._views += 1
+                return self._all[start:end]
+            data = bytearray(reference.length_bytes)
+            if os.preadv(self._descriptor, [data], start) < reference.length_bytes:
+                raise _too_short(os.fstat(self._descriptor).st_size, end)
+            self._views += 1
+            return memoryview(data).toreadonly()
+
+    def release(self, view: memoryview) -> bool:
+        """Gives a view back.
+
+        Returns:
+            False when something still refers to the view's memory, such as an array that a processor kept. The memory
+            stays mapped for it, but its content is the client's to overwrite.
+        """
+        is_free = True
+        try:
+            view.release()
+        except BufferError:
+            is_free = False
+        with self._lock:
+            self._views -= 1
+            self._close_when_unused()
+        return is_free
+
+    def close(self) -> None:
+        """Closes the file; the mapping follows as soon as no view is out. Closing twice does no harm."""
+        with self._lock:
+            self._is_closed = True
+            self._close_when_unused()
+
+    def _close_when_unused(self) -> None:
+        if not self._is_closed or self._views or self._descriptor < 0:
+            return
+        os.close(self._descriptor)
+        self._descriptor = -1
+        if self._mapping is not None:
+            try:
+                self._all.release()
+                self._mapping.close()
+            except BufferError:
+                # An array outlives its lease: the mapping goes with that array's last reference.
+                pass
+            self._mapping = None
+
+
+class SharedMemoryFile:
+    """The client's side: a new shared memory file, mapped for writing, removed when it is closed.
+
+    Args:
+        length_bytes: Its length.
+        mode: Permission bits of the file.
+        folder: Where shared memory files lie.
+
+    Raises:
+        SharedMemoryError: The folder cannot hold a file of this length.
+    """
+
+    def __init__(self, length_bytes: int, *, mode: int = 0o600, folder: Path = SHARED_MEMORY_FOLDER) -> None:
+        if length_bytes < 1:
+            raise SharedMemoryError(f"shared memory of {length_bytes} bytes holds no frame", allowed="1 byte or more")
+        name = f"framewire-{os.getpid()}-{secrets.token_hex(6)}"
+        self._path = folder / name
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, mode)  # the umask would take bits off the mode given to open
+            # Reserves the pages now: without it a full /dev/shm is a SIGBUS at the first write.
+            os.posix_fallocate(descriptor, 0, length_bytes)
+            self._mapping = mmap.mmap(descriptor, length_bytes)
+        except OSError as error:
+            self._path.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EFBIG, errno.ENOMEM):
+                raise SharedMemoryError(
+                    f"/dev/shm has no room for {length_bytes} bytes",
+                    remedy="ask for less, or give the container more (--shm-size, or the host's IPC namespace)",
+                ) from error
+            raise
+        finally:
+            os.close(descriptor)
+        self.announcement = SharedMemory(name, length_bytes)
+        """What the descriptor says of this file."""
+        self.buffer = memoryview(self._mapping)
+        """The whole file, writable; valid until :meth:`close`."""
+
+    def close(self) -> None:
+        """Unmaps and removes the file. Closing twice does no harm."""
+        self._path.unlink(missing_ok=True)
+        try:
+            self.buffer.release()
+            self._mapping.close()
+        except BufferError:
+            # A caller still writes into a slot; the mapping goes with the last reference.
+            pass
+
+
+def _open_read_only(memory: SharedMemory, folder: Path) -> int:
+    name = memory.handle_name
+    if not name or name in (".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > 255:
+        raise SharedMemoryError(f"shared memory handle_name {name[:255]!r} is not a file name", allowed=_NAME_RULE)
+    if memory.length_bytes == 0:
+        raise SharedMemoryError("shared memory length_bytes is 0", allowed="1 or more")
+    try:
+        # O_NONBLOCK: opening a FIFO would wait for its other end. O_NOFOLLOW: a link could lead anywhere.
+        return os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise SharedMemoryError(
+            f"there is no shared memory named {name!r} here",
+            remedy="client and server must share the IPC namespace: run both containers with IpcMode host "
+            "(docker run --ipc host), or the client with shareable and the server with container:<client>",
+        ) from None
+    except PermissionError:
+        owner = _owner(folder / name)
+        raise SharedMemoryError(
+            f"shared memory {name!r} belongs to user id {owner} and this server runs as user id {os.geteuid()}, "
+            "which may not read it",
+            remedy="run both under the same user id, or let the client create the file with mode 0644",
+        ) from None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
+            raise SharedMemoryError(f"shared memory {name!r} is not a regular file", allowed="a regular file") from None
+        raise SharedMemoryError(
+            f"shared memory {name!r} cannot be opened ({errno.errorcode[error.errno or 0]})"
+        ) from None
+
+
+def _owner(path: Path) -> str:
+    try:
+        return str(path.lstat().st_uid)
+    except OSError:
+        return "unknown"
+
+
+def _check_file(descriptor: int, memory: SharedMemory) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise SharedMemoryError(f"shared memory {memory.handle_name!r} is not a regular file", allowed="a regular file")
+    if memory.length_bytes > status.st_size:
+        raise SharedMemoryError(
+            f"shared memory {memory.handle_name!r} has {status.st_size} bytes and length_bytes says "
+            f"{memory.length_bytes}",
+            allowed=f"1 to {status.st_size}",
+        )
+
+
+def _map(descriptor: int, memory: SharedMemory) -> mmap.mmap:
+    try:
+        return mmap.mmap(descriptor, memory.length_bytes, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+    except (OSError, OverflowError) as error:
+        raise SharedMemoryError(
+            f"shared memory {memory.handle_name!r} of {memory.length_bytes} bytes cannot be mapped",
+            remedy="ask for less",
+        ) from error
+
+
+def _too_short(size: int, end: int) -> SharedMemoryError:
+    return SharedMemoryError(
+        f"the shared memory has shrunk to {size} bytes and a frame ends at byte {end}",
+        remedy="keep the file at its announced length until the stream has ended",
+    )

@@ -1,0 +1,116 @@
+"""The extension configuration of a session: which processor, with which options (ADR 0003)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from framewire.errors import ConfigurationError, ProtocolError
+from framewire.processors.catalogue import Catalogue, ProcessorKind
+from framewire.processors.options import field_names
+
+_OWN_MEMBERS = ("processor", "options")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a session runs.
+
+    Args:
+        kind: The processor.
+        options: Its options, an instance of its `Options`.
+        ignored: Members of the configuration that mean nothing to it.
+    """
+
+    kind: ProcessorKind
+    options: Any
+    ignored: Sequence[str] = ()
+
+
+def select(
+    configuration: str,
+    default: ProcessorKind,
+    default_options: Mapping[str, object],
+    catalogue: Catalogue,
+    *,
+    strict: bool = False,
+) -> Selection:
+    """Reads an extension configuration.
+
+    Args:
+        configuration: The text of the descriptor.
+        default: The server's processor.
+        default_options: Its options as the operator gave them; members of the configuration override them.
+        catalogue: The processors that a session may name.
+        strict: Refuse members that mean nothing to the processor.
+
+    Raises:
+        ProtocolError: The text is no JSON object, or names an unknown processor or option, or a value is wrong.
+    """
+    if default.takes_any_configuration:
+        return Selection(default, default.options(default_options))
+    members = _members(configuration)
+    try:
+        if not members or "processor" in members or "options" in members:
+            return _own_form(members, default, default_options, catalogue)
+        names = field_names(default.factory.Options)
+        ignored = tuple(name for name in members if name not in names)
+        if strict and ignored:
+            raise ConfigurationError(
+                f"member {ignored[0]!r} of the extension configuration means nothing to processor {default.name}",
+                allowed=", ".join(sorted(set(names.values()))) or "none: it has no options",
+            )
+        given = {name: value for name, value in members.items() if name in names}
+        return Selection(default, default.options({**default_options, **_by_field(given, names)}), ignored)
+    except ConfigurationError as error:
+        raise ProtocolError(
+            f"extension_configuration: {error.problem}", allowed=error.allowed, remedy=error.remedy
+        ) from None
+
+
+def _members(configuration: str) -> dict[str, object]:
+    if not configuration.strip():
+        return {}
+    try:
+        members = json.loads(configuration)
+    except (ValueError, RecursionError) as error:
+        reason = f"line {error.lineno} column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
+        raise ProtocolError(
+            f"extension_configuration {configuration[:80]!r} is not JSON ({reason})",
+            allowed='"" or a JSON object such as {"options":{"name":1}}',
+        ) from None
+    if not isinstance(members, dict):
+        raise ProtocolError(
+            f"extension_configuration {configuration[:80]!r} is no JSON object",
+            allowed='"" or a JSON object such as {"options":{"name":1}}',
+        )
+    return members
+
+
+def _own_form(
+    members: Mapping[str, object],
+    default: ProcessorKind,
+    default_options: Mapping[str, object],
+    catalogue: Catalogue,
+) -> Selection:
+    for member in members:
+        if member not in _OWN_MEMBERS:
+            raise ConfigurationError(f"member {member!r} is unknown", allowed=", ".join(_OWN_MEMBERS))
+    name = members.get("processor", default.name)
+    options = members.get("options", {})
+    if not isinstance(name, str):
+        raise ConfigurationError(f"processor is {name!r}", allowed="a string")
+    if not isinstance(options, dict):
+        raise ConfigurationError(f"options is {options!r}", allowed="a JSON object")
+    kind = catalogue.find(name)
+    if kind.factory is not default.factory:
+        return Selection(kind, kind.options(options))
+    names = field_names(kind.factory.Options)
+    return Selection(default, default.options({**default_options, **_by_field(options, names)}))
+
+
+def _by_field(values: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """`values` under the fields' own names, so that they override defaults given under another spelling."""
+    return {names.get(name, name): value for name, value in values.items()}

@@ -1,0 +1,80 @@
+"""Options of processors: from text or JSON to the dataclass that a processor declares."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic
+
+from framewire.errors import ConfigurationError
+
+
+def field_names(options_type: type) -> dict[str, str]:
+    """The names under which each option may be given, snake case and the camel case of topologies, to its field."""
+    names: dict[str, str] = {}
+    for field in dataclasses.fields(options_type):
+        names[_camel(field.name)] = field.name
+        names[field.name] = field.name
+    return names
+
+
+def make_options(options_type: type, values: Mapping[str, object], owner: str) -> Any:
+    """Makes the options of a processor.
+
+    Args:
+        options_type: The dataclass that the processor declares.
+        values: Name to value. A text is converted to the field's type.
+        owner: Name of the processor, for errors.
+
+    Returns:
+        An instance of `options_type`.
+
+    Raises:
+        ConfigurationError: An option is unknown, or a value is wrong.
+    """
+    names = field_names(options_type)
+    known = [field.name for field in dataclasses.fields(options_type)]
+    arguments: dict[str, object] = {}
+    for name, value in values.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise ConfigurationError(
+                f"processor {owner} has no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+                allowed=", ".join(known) or "none: it has no options",
+            )
+        arguments[names[name]] = value
+    try:
+        return pydantic.TypeAdapter(options_type).validate_python(arguments)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        given = first["input"] if place else arguments
+        message = first["msg"].removeprefix("Value error, ")
+        what = f"option {place} of processor {owner} is {given!r}" if place else f"options of processor {owner}"
+        raise ConfigurationError(f"{what}: {message[:1].lower()}{message[1:]}") from None
+
+
+def parse_option(text: str) -> tuple[str, object]:
+    """Splits ``key=value``; a value that is a JSON list or object is read as one.
+
+    Raises:
+        ConfigurationError: There is no ``=`` or no key.
+    """
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
+        raise ConfigurationError(f"option {text!r} is not key=value", allowed="for example threshold=100")
+    if value[:1] in ("[", "{"):
+        try:
+            return name.strip(), json.loads(value)
+        except ValueError as error:
+            raise ConfigurationError(f"option {name.strip()} is not JSON: {error}") from None
+    return name.strip(), value
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)

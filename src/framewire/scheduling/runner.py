@@ -1,0 +1,178 @@
+"""One processor instance and the batches that it runs: leases, retries, and the judgement of its answers."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from framewire.errors import FrameError, FramewireError, ProcessorError, ProtocolError
+from framewire.frames.decode import read_frame
+from framewire.model.frame import Frame, SessionInfo
+from framewire.model.inference import INFERENCE_KINDS, Inference
+from framewire.processors.api import Processor
+from framewire.processors.catalogue import ProcessorKind
+from framewire.scheduling.task import FrameTask, Outcome
+
+_E = TypeVar("_E", bound=FramewireError)
+
+_log = logging.getLogger(__name__)
+
+
+class ProcessorRunner:
+    """Owns one instance of a processor. Synchronous; used by one thread at a time.
+
+    Args:
+        kind: The processor.
+        options: Its options.
+    """
+
+    def __init__(self, kind: ProcessorKind, options: Any) -> None:
+        self._name = kind.name
+        self._factory = kind.factory
+        self._options = options
+        self._processor: Processor | None = None
+        self._has_warned_of_kept_view = False
+
+    def open(self) -> None:
+        """Makes and opens the instance.
+
+        Raises:
+            ProcessorError: Its constructor or its ``open`` raised.
+        """
+        try:
+            processor = self._factory(self._options)
+            processor.open()
+        except Exception as error:
+            raise self._failed("cannot be opened", error) from error
+        self._processor = processor
+
+    def close(self) -> None:
+        """Closes the instance; an error in it is logged, as nobody is left to be told."""
+        if self._processor is None:
+            return
+        try:
+            self._processor.close()
+        except Exception:
+            _log.exception("processor %s failed to close", self._name)
+        self._processor = None
+
+    def open_session(self, info: SessionInfo) -> object:
+        """The processor's state for a new session.
+
+        Raises:
+            ProcessorError: The processor raised.
+        """
+        try:
+            return self._opened.open_session(info)
+        except Exception as error:
+            _log.exception("processor %s failed to open a session", self._name)
+            raise self._failed("cannot open a session", error) from error
+
+    def close_session(self, state: object) -> None:
+        """Gives the state of an ended session back; an error is logged."""
+        try:
+            self._opened.close_session(state)
+        except Exception:
+            _log.exception("processor %s failed to close a session", self._name)
+
+    def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
+        """Processes a batch: one outcome per task, in order, with all leases ended."""
+        outcomes = [Outcome(task) for task in tasks]
+        frames: list[Frame] = []
+        framed: list[Outcome] = []
+        try:
+            for outcome in outcomes:
+                try:
+                    frames.append(self._frame(outcome.task))
+                    framed.append(outcome)
+                except (FrameError, ProtocolError) as error:
+                    outcome.error = _bare(error)
+            if frames:
+                self._process(frames, framed)
+        finally:
+            # An array of a frame must be gone before its lease is, so that a kept one is noticed.
+            frames.clear()
+            for outcome in outcomes:
+                if not outcome.task.content.release():
+                    self._warn_of_kept_view()
+        return outcomes
+
+    def _frame(self, task: FrameTask) -> Frame:
+        info = task.lane.info
+        layout = self._factory.layout_for(info.video_format)
+        pixels = read_frame(task.content.open(), info.video_format, layout)
+        return Frame(pixels, info, task.sequence_number, task.timestamp, task.upstream, task.lane.state)
+
+    def _process(self, frames: list[Frame], outcomes: list[Outcome]) -> None:
+        try:
+            answers = self._answers(frames)
+        except ProcessorError as error:
+            if len(frames) == 1:
+                outcomes[0].error = _bare(error)
+                return
+            # One camera cannot spoil another's batch: each frame has a second chance on its own.
+            _log.warning("processor %s failed on a batch of %d; trying its frames one by one", self._name, len(frames))
+            for frame, outcome in zip(frames, outcomes, strict=True):
+                self._process([frame], [outcome])
+            return
+        for outcome, answer in zip(outcomes, answers, strict=True):
+            try:
+                outcome.inferences = self._judged(answer)
+            except ProcessorError as error:
+                outcome.error = _bare(error)
+
+    def _answers(self, frames: list[Frame]) -> Sequence[Sequence[Inference]]:
+        try:
+            answers = self._opened.process(frames)
+            count = len(answers)
+        except BaseException as error:
+            # Also SystemExit: a processor that calls sys.exit must not take the worker with it.
+            raise self._failed("raised", error) from None
+        if count != len(frames):
+            raise ProcessorError(
+                f"processor {self._name} answered {count} results for {len(frames)} frames",
+                allowed="one list of inferences per frame",
+            )
+        return answers
+
+    def _judged(self, answer: Sequence[Inference]) -> Sequence[Inference]:
+        if not isinstance(answer, list | tuple):
+            raise ProcessorError(
+                f"processor {self._name} answered a {type(answer).__name__} for a frame", allowed="a list of inferences"
+            )
+        for inference in answer:
+            if not isinstance(inference, INFERENCE_KINDS):
+                raise ProcessorError(
+                    f"processor {self._name} answered a {type(inference).__name__} as an inference",
+                    allowed=", ".join(kind.__name__ for kind in INFERENCE_KINDS),
+                )
+        return answer
+
+    @property
+    def _opened(self) -> Processor:
+        if self._processor is None:
+            raise ProcessorError(f"processor {self._name} is not open")
+        return self._processor
+
+    def _failed(self, what: str, error: BaseException) -> ProcessorError:
+        if isinstance(error, ProcessorError):
+            return error
+        text = "".join(traceback.format_exception(error))
+        return ProcessorError(f"processor {self._name} {what}: {type(error).__name__}: {error}\n{text}")
+
+    def _warn_of_kept_view(self) -> None:
+        if not self._has_warned_of_kept_view:
+            self._has_warned_of_kept_view = True
+            _log.warning(
+                "processor %s kept a view of a frame after process returned; the camera will overwrite it: "
+                "copy what is kept (frame.pixels.copy())",
+                self._name,
+            )
+
+
+def _bare(error: _E) -> _E:
+    """The error without what led to it: a traceback holds local variables, and they hold arrays in leased memory."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

@@ -1,0 +1,54 @@
+"""How much may be in flight: beyond it a stream is not read, and its sender feels that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class Budget:
+    """Counts frames and bytes in flight, for one session or for all of them.
+
+    A frame's size is known only once it is received, so :meth:`take` never waits; whoever wants to read the next one
+    waits in :meth:`room` first. What is taken can thus exceed the limit by one message per waiting session.
+
+    Args:
+        max_frames: Frames in flight at which reading stops.
+        max_bytes: Bytes in flight at which reading stops.
+    """
+
+    def __init__(self, max_frames: int, max_bytes: int) -> None:
+        self._max_frames = max_frames
+        self._max_bytes = max_bytes
+        self.frames = 0
+        self.bytes = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another frame may be read."""
+        return self.frames < self._max_frames and self.bytes < self._max_bytes
+
+    def take(self, length_bytes: int) -> None:
+        """A frame of ours is in flight."""
+        self.frames += 1
+        self.bytes += length_bytes
+
+    def give(self, length_bytes: int) -> None:
+        """A frame is no longer in flight."""
+        self.frames -= 1
+        self.bytes -= length_bytes
+        # As many wake as frames fit, the longest waiting first.
+        for _ in range(max(0, self._max_frames - self.frames)):
+            if not self._waiting or not self.has_room:
+                return
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def room(self) -> None:
+        """Waits until another frame may be read."""
+        while not self.has_room:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter

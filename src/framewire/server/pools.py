@@ -1,0 +1,92 @@
+"""The pools of a server: one for each processor with equal options, kept while a session uses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from framewire.processors.configuration import Selection
+from framewire.scheduling.pool import ThreadPool
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    pool: ThreadPool
+    is_open: asyncio.Future[None]
+    users: int = 0
+
+
+class Pools:
+    """Opens pools when they are first asked for, closes them after their last session.
+
+    Args:
+        make: Makes a pool, not yet open.
+    """
+
+    def __init__(self, make: Callable[[Selection], ThreadPool]) -> None:
+        self._make = make
+        self._entries: dict[Hashable, _Entry] = {}
+        self._leaving: list[ThreadPool] = []
+
+    async def acquire(self, selection: Selection) -> ThreadPool:
+        """The open pool for a processor and its options; give it back with :meth:`release`.
+
+        Raises:
+            ProcessorError: The processor cannot be opened.
+        """
+        key = _key(selection)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = _Entry(self._make(selection), asyncio.get_running_loop().create_future())
+            self._entries[key] = entry
+            entry.users += 1
+            try:
+                await asyncio.to_thread(entry.pool.open)
+            except BaseException as error:
+                del self._entries[key]
+                if isinstance(error, Exception):
+                    entry.is_open.set_exception(error)
+                    entry.is_open.exception()  # seen: perhaps nobody else waits for it
+                else:
+                    entry.is_open.cancel()
+                    entry.pool.close(timeout_s=0)
+                raise
+            entry.is_open.set_result(None)
+            return entry.pool
+        entry.users += 1
+        try:
+            await asyncio.shield(entry.is_open)
+        except BaseException:
+            self._let_go(key, entry)
+            raise
+        return entry.pool
+
+    def release(self, selection: Selection) -> None:
+        """A session no longer uses its pool."""
+        key = _key(selection)
+        self._let_go(key, self._entries[key])
+
+    def close(self, timeout_s: float) -> bool:
+        """Closes all pools; False when a worker was still busy after the time."""
+        pools = [entry.pool for entry in self._entries.values()] + self._leaving
+        self._entries.clear()
+        self._leaving.clear()
+        # All are asked to finish before any is waited for.
+        for pool in pools:
+            pool.close(timeout_s=0)
+        busy = [pool for pool in pools if not pool.close(timeout_s)]
+        return not busy
+
+    def _let_go(self, key: Hashable, entry: _Entry) -> None:
+        entry.users -= 1
+        if entry.users == 0 and self._entries.get(key) is entry:
+            del self._entries[key]
+            self._leaving = [pool for pool in self._leaving if not pool.close(timeout_s=0)]
+            if not entry.pool.close(timeout_s=0):
+                self._leaving.append(entry.pool)
+
+
+def _key(selection: Selection) -> Hashable:
+    # Options are dataclasses: their repr holds every field, also those that cannot be hashed.
+    return (selection.kind.factory, repr(selection.options))
