@@ -28,7 +28,7 @@ class _Kind:
 
 
 def _starts(*beginnings: str) -> Callable[[str], bool]:
-    return lambda spec: spec.lower().startswith(beginnings)
+    return lambda spec: spec.startswith(beginnings)
 
 
 def _is_still(path: Path) -> bool:
@@ -66,8 +66,10 @@ def open_source(spec: str, *, loop: bool = False) -> Source:
             not shown.
     """
     path = re.sub(r"^file:(//(localhost)?(?=/))?", "", spec)
+    # FFmpeg knows its protocols in lower case only.
+    path = re.sub(r"^[A-Za-z]+(?=://)", lambda scheme: scheme[0].lower(), path)
     for kind in _KINDS:
-        if kind.fits(path):
+        if path and kind.fits(path):
             return kind.open(path, loop)
     known = ", ".join(kind.name for kind in _KINDS)
     if "://" in spec:

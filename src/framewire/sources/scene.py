@@ -83,7 +83,8 @@ class Scene:
         time_s = index / self.frames_per_second
         part = (index % self.frames) / self.frames
         level = _level(part)
-        night = float(np.interp(level, (55.0, 105.0), (1.0, 0.0)))
+        # A narrow picture has as many lamps on less room; dimmed, they leave the night dark.
+        night = float(np.interp(level, (55.0, 105.0), (1.0, 0.0))) * min(1.0, self.size[0] / self.size[1])
         image: RgbImage = self._day.copy()
         if level > DARK_BELOW:
             paint_sun(image)
