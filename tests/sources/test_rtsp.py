@@ -114,6 +114,9 @@ def test_closing_frees_a_reader_whose_camera_froze(serve: Serve, tmp_path: Path)
     reader.start()
     try:
         assert frozen.wait(10)
+        # Long enough to read what was under way: then it stands and waits for more.
+        reader.join(0.4)
+        assert reader.is_alive()
         source.close()
         reader.join(2)
         assert not reader.is_alive()

@@ -23,6 +23,13 @@ def test_shrinking_by_a_whole_number_averages_blocks() -> None:
     assert scaled[..., 2].tolist() == [[100, 100, 100], [100, 100, 100]]
 
 
+def test_shrinking_misses_no_pixel() -> None:
+    image = np.zeros((4, 8, 3), np.uint8)
+    image[:, 0] = 200
+    scaled = scale_image(image, Scaling.plan((8, 4), (2, 1), "stretch"))
+    assert scaled[0, :, 1].tolist() == [50, 0]
+
+
 def test_growing_blends_neighbours() -> None:
     image = np.zeros((1, 2, 3), np.uint8)
     image[0, 1] = 200

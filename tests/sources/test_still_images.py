@@ -44,6 +44,15 @@ def test_a_grey_image_and_one_with_transparency_come_out_as_rgb(tmp_path: Path) 
     assert transparent[1, 1].tolist() == [30, 20, 10]
 
 
+def test_a_sixteen_bit_image_comes_out_with_eight(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), np.full((4, 6, 3), (0x1000, 0x2000, 0x4D00), np.uint16))
+    with open_source(str(path)) as source:
+        (frame,) = source
+    assert frame.image.dtype == np.uint8
+    assert frame.image[1, 1].tolist() == [0x4D, 0x20, 0x10]
+
+
 def test_the_real_still_is_read(media: Path) -> None:
     with open_source(str(media / "lobby.png")) as source:
         assert source.size == (1280, 720)

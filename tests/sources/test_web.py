@@ -103,6 +103,10 @@ def test_closing_frees_a_reader_whose_server_fell_silent(hanging_site: str) -> N
     reader = threading.Thread(target=read)
     reader.start()
     assert some.wait(10)
+    # Long enough to read all that came: then it stands and waits for more.
+    reader.join(0.4)
+    assert reader.is_alive()
+    assert len(seen) < 40
     source.close()
     reader.join(2)
     assert not reader.is_alive()

@@ -19,6 +19,9 @@ Point = tuple[float, float]
 _SHIFT = 6
 """OpenCV draws with this many fractional bits, so that slow things do not jump from pixel to pixel."""
 
+_OUTSIDE = 0.5
+"""How long the way outside the picture is, in heights of the picture: longer than any thing."""
+
 _GLASS: Color = (62, 84, 104)
 _TYRE: Color = (38, 38, 42)
 _HUB: Color = (150, 150, 155)
@@ -52,19 +55,20 @@ class Mover(ABC):
         height: Height of the thing.
         bottom: Where its lower edge is.
         speed: Heights of the picture per second; negative for leftwards.
-        head_start_s: Seconds that it is on its way at time 0; it starts just outside the picture.
+        head_start: Which part of its way lies behind it at time 0; it starts just outside the picture.
     """
 
     length: float
     height: float
     bottom: float
     speed: float
-    head_start_s: float
+    head_start: float
 
     def place(self, time_s: float, aspect: float) -> tuple[float, float]:
         """The left and upper edge at a time, in heights of the picture that is `aspect` times as wide as high."""
-        way = aspect + self.length + 0.1
-        done = (time_s + self.head_start_s) * abs(self.speed) % way
+        # The same way for all: two cars of one speed in one lane keep their distance for ever.
+        way = aspect + _OUTSIDE
+        done = (self.head_start * way + time_s * abs(self.speed)) % way
         left = done - self.length if self.speed > 0 else aspect - done
         return left, self.bottom - self.height
 
@@ -199,10 +203,10 @@ class Walker(Mover):
 
 
 TRAFFIC: tuple[Mover, ...] = (
-    Balloon(0.15, 0.21, 0.31, 0.055, 8.0, color=(214, 64, 52), stripe=(244, 206, 84)),
-    Walker(0.030, 0.085, 0.668, 0.060, 14.0, color=(60, 140, 120)),
-    Vehicle(0.36, 0.135, 0.775, -0.34, 2.2, color=(236, 236, 230), cabin=(0.02, 0.86)),
-    Vehicle(0.30, 0.115, 0.915, 0.46, 1.6, color=(196, 46, 40)),
-    Vehicle(0.27, 0.105, 0.905, 0.46, -1.4, color=(48, 104, 190)),
+    Balloon(0.15, 0.21, 0.31, 0.055, 0.24, color=(214, 64, 52), stripe=(244, 206, 84)),
+    Walker(0.030, 0.085, 0.668, 0.060, 0.40, color=(60, 140, 120)),
+    Vehicle(0.36, 0.135, 0.775, -0.34, 0.46, color=(236, 236, 230), cabin=(0.02, 0.86)),
+    Vehicle(0.30, 0.115, 0.915, 0.46, 0.34, color=(196, 46, 40)),
+    Vehicle(0.27, 0.105, 0.905, 0.46, 0.82, color=(48, 104, 190)),
 )
 """Who passes, the farthest first."""
