@@ -183,6 +183,11 @@ class Client:
         if isinstance(event, Accepted):
             self.server_identifier = event.descriptor.identifier
 
+    @property
+    def in_flight(self) -> int:
+        """Frames that are sent and not answered yet."""
+        return self._session.in_flight
+
     async def send(self, frame: FrameBytes, timestamp: int, inferences: Sequence[Inference] = ()) -> int:
         """Sends one frame, as soon as there is room for it.
 

@@ -1,0 +1,266 @@
+"""``framewire send``: plays the camera side of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from framewire.errors import ConfigurationError, FramewireError
+from framewire.model.format import Encoding, PixelFormat
+
+if TYPE_CHECKING:
+    from framewire.playback import Answer, Report
+
+_PIXEL_FORMATS = [member.name.lower() for member in PixelFormat if member is not PixelFormat.NONE]
+_SHARED_MEMORY_MIB = "20"
+
+
+class _Size(click.ParamType[tuple[int | None, int | None]]):
+    """WxH in pixels; one of the two may be left out and follows the aspect."""
+
+    name = "WxH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, int | None]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{0,5})x(\d{0,5})", value, re.ASCII)
+        if match is None or value == "x" or "0" in (match[1], match[2]):
+            self.fail(f"{value!r} is no size such as 416x416, 640x (height follows) or x360", param, ctx)
+        width, height = (int(text) if text else None for text in match.groups())
+        return width, height
+
+
+class _Mode(click.ParamType[int]):
+    """Permission bits in octal."""
+
+    name = "octal"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"(0o)?[0-7]{3,4}", value, re.ASCII):
+            self.fail(f"{value!r} is no permission such as 0600 or 0644", param, ctx)
+        return int(value.removeprefix("0o"), 8)
+
+
+class _Command(click.Command):
+    """Takes ``--shared-memory`` without a value, and with one only behind ``=``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        head = [f"{text}={_SHARED_MEMORY_MIB}" if text == "--shared-memory" else text for text in args[:end]]
+        return super().parse_args(ctx, head + args[end:])
+
+
+@click.command(cls=_Command)
+@click.argument("source")
+@click.option("--to", "address", default="localhost:5001", show_default=True, metavar="HOST:PORT", help="The server.")
+@click.option(
+    "--shared-memory",
+    "shared_memory_mib",
+    type=float,
+    metavar="=MIB",
+    help=f"Send frames through shared memory of so many MiB ({_SHARED_MEMORY_MIB} without a value).",
+)
+@click.option("--shared-memory-mode", type=_Mode(), default="0600", show_default=True, help="Permissions of the file.")
+@click.option("--encoding", type=click.Choice(["raw", "jpg", "png", "bmp"]), help="Form of a frame.  [default: jpg]")
+@click.option("--pixel-format", type=click.Choice(_PIXEL_FORMATS), help="Layout of raw frames (rgb24); implies raw.")
+@click.option("--quality", type=int, help="JPEG quality, 0 to 100.  [default: 90]")
+@click.option("--size", type=_Size(), default=(None, None), help="Scale to this size.  [default: the source's]")
+@click.option(
+    "--scale",
+    type=click.Choice(["pad", "preserveAspectRatio", "stretch"]),
+    default="pad",
+    show_default=True,
+    help="How a picture is made to fit --size.",
+)
+@click.option("--fps", type=float, help="Pace in frames per second; without it, as fast as answers come.")
+@click.option("--in-flight", type=int, default=4, show_default=True, help="Most frames that wait for their answer.")
+@click.option("--frames", "most_frames", type=click.IntRange(min=1), help="Stop after so many frames.")
+@click.option("--duration", "duration_s", type=float, metavar="SECONDS", help="Stop after so many seconds.")
+@click.option("--loop", "is_loop", is_flag=True, help="Start again when the source ends.")
+@click.option("--streams", type=click.IntRange(min=1), default=1, show_default=True, help="Sessions at once.")
+@click.option("--extension-configuration", default="", metavar="TEXT", help="Passed on to the extension.")
+@click.option("--user", envvar="FRAMEWIRE_USER", help="User for x-ms-authentication.")
+@click.option("--password", envvar="FRAMEWIRE_PASSWORD", default="", help="Its password.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["json", "long"]),
+    default="json",
+    show_default=True,
+    help="json: a line per frame; long: the older, indented form.",
+)
+@click.option(
+    "--timeout", "timeout_s", type=float, default=30.0, show_default=True, help="Longest wait for an answer, seconds."
+)
+def send(**arguments: Any) -> int:  # click's; each is typed by its option
+    """Sends SOURCE to an extension server and prints what it answers.
+
+    SOURCE is a video file, an image, a folder of images, an rtsp:// URL, /dev/videoN or test: (a synthetic scene).
+
+    Prints one JSON line per frame that has inferences; progress and the summary go to stderr. Exits with 1 when an
+    answer is missing, doubled, or for an unknown frame.
+    """
+    return asyncio.run(_send(**arguments))
+
+
+async def _send(
+    *,
+    source: str,
+    address: str,
+    shared_memory_mib: float | None,
+    shared_memory_mode: int,
+    encoding: str | None,
+    pixel_format: str | None,
+    quality: int | None,
+    size: tuple[int | None, int | None],
+    scale: Any,
+    fps: float | None,
+    in_flight: int,
+    most_frames: int | None,
+    duration_s: float | None,
+    is_loop: bool,
+    streams: int,
+    extension_configuration: str,
+    user: str | None,
+    password: str,
+    output: str,
+    timeout_s: float,
+) -> int:
+    from framewire.client import ClientOptions
+    from framewire.model.message import GraphIdentifier
+    from framewire.model.publish import to_json, to_long_json
+    from framewire.playback import PlayOptions, Report, play
+    from framewire.playback.encoder import ImageOptions
+    from framewire.sources import open_source
+
+    form, layout = _form(encoding, pixel_format, quality)
+    for name, value in (
+        ("fps", fps),
+        ("duration", duration_s),
+        ("timeout", timeout_s),
+        ("shared-memory", shared_memory_mib),
+    ):
+        if value is not None and not 0 < value < float("inf"):
+            raise ConfigurationError(f"--{name} is {value:g}", allowed="a number above 0")
+    options = PlayOptions(
+        ImageOptions(form, layout, 90 if quality is None else quality, size, scale),
+        frames_per_second=fps,
+        most_frames=most_frames,
+        duration_s=duration_s,
+        answer_timeout_s=timeout_s,
+    )
+    report = Report()
+    stop = asyncio.Event()
+    write = to_json if output == "json" else to_long_json
+
+    def show(answer: Answer) -> None:
+        if answer.inferences:
+            print(write(answer.result.timestamp, answer.inferences))
+
+    async def one(number: int) -> None:
+        client_options = ClientOptions(
+            shared_memory_bytes=round((shared_memory_mib or 0) * (1 << 20)),
+            shared_memory_mode=shared_memory_mode,
+            in_flight=in_flight,
+            configuration=extension_configuration,
+            identifier=GraphIdentifier("", f"framewire-send-{number}", "send"),
+            user=user,
+            password=password,
+        )
+        opened = await asyncio.to_thread(open_source, source, loop=is_loop)
+        with opened:
+            await play(opened, address, options, client_options, report=report, on_answer=show, stop=stop)
+            if opened.skipped:
+                print(f"framewire: {opened.skipped} frames of {source} could not be decoded", file=sys.stderr)
+
+    failures: list[FramewireError] = []
+
+    async def guarded(number: int) -> None:
+        try:
+            await one(number)
+        except FramewireError as error:
+            # The other streams go on: they are other cameras.
+            failures.append(error)
+
+    with _stopping_on_signals(stop), _progress(report):
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(1, streams + 1):
+                tasks.create_task(guarded(number))
+    sys.stdout.flush()
+    if report.sent or not failures:
+        print(report.summary(), file=sys.stderr)
+    if failures:
+        raise failures[0]
+    return 0 if report.is_clean else 1
+
+
+def _form(encoding: str | None, pixel_format: str | None, quality: int | None) -> tuple[Encoding, PixelFormat]:
+    if pixel_format is not None and encoding not in (None, "raw"):
+        raise ConfigurationError(
+            f"--pixel-format {pixel_format} implies raw and --encoding is {encoding}", remedy="leave one of them out"
+        )
+    form = Encoding.RAW if pixel_format is not None else Encoding[(encoding or "jpg").upper()]
+    if quality is not None and form is not Encoding.JPG:
+        raise ConfigurationError(f"--quality means nothing for {form.name.lower()}", allowed="--quality with jpg")
+    if form is not Encoding.RAW:
+        return form, PixelFormat.NONE
+    return form, PixelFormat[(pixel_format or "rgb24").upper()]
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first SIGINT or SIGTERM stops sending; frames in flight are still answered. A second one ends at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def receive() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, receive)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if stop.is_set():
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _progress(report: Report) -> Iterator[None]:
+    """A status line on stderr, twice a second, when that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+
+    async def tell() -> None:
+        started = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.5)
+            rate = report.answered / (time.perf_counter() - started)
+            line = f"\r\x1b[K{report.sent} sent, {report.answered} answered, {rate:.1f} frames/s"
+            print(line, end="", file=sys.stderr, flush=True)
+
+    telling = asyncio.ensure_future(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
