@@ -21,8 +21,8 @@ def parse_address(text: str) -> str:
     rest = text.removeprefix("tcp://").rstrip("/")
     host, separator, port = rest.rpartition(":")
     is_bare_ipv6 = ":" in host and not (host.startswith("[") and host.endswith("]"))
-    # isdecimal alone would take digits of other scripts.
-    is_port = port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535
+    # isdecimal alone would take digits of other scripts, and int refuses thousands of them.
+    is_port = port.isascii() and port.isdecimal() and len(port) <= 5 and 1 <= int(port) <= 65_535
     if not separator or not host or "/" in host or is_bare_ipv6 or not is_port:
         raise ConfigurationError(
             f"address {text!r} is none", allowed="HOST:PORT, tcp://HOST:PORT, [IPV6]:PORT or unix:/path"

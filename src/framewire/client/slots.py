@@ -20,6 +20,8 @@ class SlotAllocator:
 
     def take(self, length_bytes: int) -> int | None:
         """Offset of a free place, or None when there is none now."""
+        # A place of no bytes would share its offset with the next one.
+        length_bytes = max(1, length_bytes)
         start = 0
         for offset, length in self._taken:
             if offset - start >= length_bytes:
@@ -27,8 +29,7 @@ class SlotAllocator:
             start = offset + length
         if start + length_bytes > self._length:
             return None
-        # A place of no bytes would share its offset with the next one.
-        bisect.insort(self._taken, (start, max(1, length_bytes)))
+        bisect.insort(self._taken, (start, length_bytes))
         return start
 
     def free(self, offset: int) -> None:

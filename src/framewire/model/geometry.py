@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from framewire.errors import ConfigurationError, InferenceError
 
 ScaleMode = Literal["pad", "preserveAspectRatio", "stretch"]
@@ -14,19 +16,17 @@ _ROUNDING = 1e-6
 """float32 arithmetic ends a little beside 0 and 1; so much of it is taken as meant."""
 
 
-def checked_fraction(value: float, name: str) -> float:
-    """Returns `value` when it lies in 0..1, with float32 rounding at the ends taken off.
+def checked_fraction(value: object, name: str) -> float:
+    """Returns `value` as a float when it lies in 0..1, with float32 rounding at the ends taken off.
 
     Raises:
         InferenceError: `value` is not a number from 0 to 1.
     """
-    if 0.0 <= value <= 1.0:
-        return value
-    if -_ROUNDING <= value < 0.0:
-        return 0.0
-    if 1.0 < value <= 1.0 + _ROUNDING:
-        return 1.0
-    raise InferenceError(f"{name} {value} is outside the range", allowed="0 to 1")
+    if not isinstance(value, float | int | np.floating | np.integer):
+        raise InferenceError(f"{name} is {value!r}", allowed="a number from 0 to 1")
+    if not -_ROUNDING <= value <= 1.0 + _ROUNDING:
+        raise InferenceError(f"{name} {value} is outside the range", allowed="0 to 1")
+    return min(max(float(value), 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,12 @@ class Rectangle:
 
         Returns:
             The part of the box that lies inside the picture.
+
+        Raises:
+            InferenceError: The box has a negative size or one that is no number, or the picture has no size.
         """
+        if not (of[0] > 0 and of[1] > 0):
+            raise InferenceError(f"a box cannot lie in a picture of {of[0]}x{of[1]} pixels", allowed="1x1 or more")
         left, top = min(max(x, 0), of[0]), min(max(y, 0), of[1])
         right, bottom = min(max(x + width, 0), of[0]), min(max(y + height, 0), of[1])
         return cls(left / of[0], top / of[1], (right - left) / of[0], (bottom - top) / of[1])

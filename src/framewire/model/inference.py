@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from framewire.errors import InferenceError
 from framewire.model.geometry import Rectangle, Scaling, checked_fraction
+
+_T = TypeVar("_T")
 
 _UINT64 = 1 << 64
 
@@ -15,6 +17,11 @@ _UINT64 = 1 << 64
 def _check_text(value: object, name: str) -> None:
     if not isinstance(value, str):
         raise InferenceError(f"{name} is {value!r}", allowed="a string")
+    try:
+        # The wire carries UTF-8, which has no form for half a surrogate pair.
+        value.isascii() or value.encode()
+    except UnicodeEncodeError:
+        raise InferenceError(f"{name} is {value!r}", allowed="text that UTF-8 can write") from None
 
 
 def _required_text(value: object, name: str) -> None:
@@ -23,10 +30,28 @@ def _required_text(value: object, name: str) -> None:
         raise InferenceError(f"{name} is empty", allowed="a string of at least one character")
 
 
-def _check_strings(values: Mapping[str, str], name: str) -> None:
+def _strings(values: Mapping[str, str], name: str) -> Mapping[str, str]:
+    """A copy of a map, checked."""
+    if not isinstance(values, Mapping):
+        raise InferenceError(f"{name} is {values!r}", allowed="a map of strings to strings")
     for key, value in values.items():
         _check_text(key, f"a name in {name}")
         _check_text(value, f"{name}[{key!r}]")
+    return dict(values)
+
+
+def _items(values: Sequence[_T], name: str, what: str) -> Sequence[_T]:
+    """A list as a tuple, which stays as it was checked; generators are read once, here."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise InferenceError(f"{name} is {values!r}", allowed=f"a list of {what}")
+    return tuple(values)
+
+
+def _attributes(values: Sequence[Attribute], name: str) -> Sequence[Attribute]:
+    checked = _items(values, f"{name}s", "attributes")
+    for attribute in checked:
+        _check_kind(attribute, Attribute, name)
+    return checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +114,11 @@ class _Common:
             _check_text(getattr(self, name), name)
         if self.subtype != self.subtype.strip():
             raise InferenceError(f"subtype {self.subtype!r} has white space around it", allowed="none around it")
-        if isinstance(self.related_inferences, str):
-            raise InferenceError(f"related_inferences is {self.related_inferences!r}", allowed="a list of identifiers")
-        for related in self.related_inferences:
+        related_inferences = _items(self.related_inferences, "related_inferences", "identifiers")
+        for related in related_inferences:
             _check_text(related, "a related inference")
-        _check_strings(self.extensions, "extensions")
+        object.__setattr__(self, "related_inferences", related_inferences)
+        object.__setattr__(self, "extensions", _strings(self.extensions, "extensions"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +131,7 @@ class Classification(_Common):
     def __post_init__(self) -> None:
         _Common.__post_init__(self)
         _check_kind(self.tag, Tag, "classification tag")
-        for attribute in self.attributes:
-            _check_kind(attribute, Attribute, "classification attribute")
+        object.__setattr__(self, "attributes", _attributes(self.attributes, "classification attribute"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +167,7 @@ class Entity(_Common):
         _check_kind(self.tag, Tag, "entity tag")
         if self.box is not None:
             _check_kind(self.box, Rectangle, "entity box")
-        for attribute in self.attributes:
-            _check_kind(attribute, Attribute, "entity attribute")
+        object.__setattr__(self, "attributes", _attributes(self.attributes, "entity attribute"))
         _check_text(self.id, "entity id")
 
 
@@ -189,7 +212,7 @@ class Event(_Common):
     def __post_init__(self) -> None:
         _Common.__post_init__(self)
         _required_text(self.name, "event name")
-        _check_strings(self.properties, "event properties")
+        object.__setattr__(self, "properties", _strings(self.properties, "event properties"))
 
 
 @dataclass(frozen=True, slots=True)

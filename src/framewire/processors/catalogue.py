@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -120,6 +121,8 @@ def _kind(name: str, found: object, what: str) -> ProcessorKind:
             f"{what} has a process method and is no framewire.Processor",
             remedy=f"write class {found.__name__}(framewire.Processor)",
         )
+    if found.process is Processor.process:
+        raise ConfigurationError(f"{what} has no process method of its own", allowed="process(self, frames)")
     if not dataclasses.is_dataclass(found.Options):
         raise ConfigurationError(
             f"Options of {what} is no dataclass", remedy="decorate it with @dataclass(frozen=True)"
@@ -142,7 +145,8 @@ def _file_module(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    name = f"framewire_user_{path.stem}"
+    # By its whole path: files of the same name in two folders are two modules.
+    name = f"framewire_user_{path.stem}_{hashlib.sha1(bytes(path.resolve()), usedforsecurity=False).hexdigest()[:8]}"
 
     def run() -> ModuleType:
         spec = importlib.util.spec_from_file_location(name, path)
@@ -150,7 +154,11 @@ def _file_module(path: Path) -> ModuleType:
             raise ImportError(f"{path} is no Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses and pickle look their module up by name
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
         return module
 
     module: ModuleType = _imported(run, str(path))
@@ -167,8 +175,9 @@ def _module(name: str) -> ModuleType:
 def _imported(load: Callable[[], Any], what: str) -> Any:
     try:
         return load()
-    except Exception as error:
-        # Any error at all: the code is the user's. Its traceback is kept as the cause, for --log-level debug.
+    except (Exception, SystemExit) as error:
+        # Any error at all: the code is the user's, and a script may call sys.exit when it is imported. The traceback
+        # is kept as the cause, for --log-level debug.
         raise ConfigurationError(
             f"{what} cannot be imported: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
             remedy="run with --log-level debug to see where",

@@ -18,8 +18,8 @@ _METHODS = ("process_images", "ProcessImages")
 
 
 def is_legacy(found: type) -> bool:
-    """Whether a class has ``process_images`` (or ``ProcessImages``) and no ``process``."""
-    return not hasattr(found, "process") and any(callable(getattr(found, name, None)) for name in _METHODS)
+    """Whether a class has ``process_images`` (or ``ProcessImages``) and is no processor of ours."""
+    return not issubclass(found, Processor) and any(callable(getattr(found, name, None)) for name in _METHODS)
 
 
 def use_our_stubs() -> None:

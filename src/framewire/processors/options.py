@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -50,8 +51,16 @@ def make_options(options_type: type, values: Mapping[str, object], owner: str) -
         arguments[names[name]] = value
     try:
         return pydantic.TypeAdapter(options_type).validate_python(arguments)
+    except pydantic.errors.PydanticUserError as error:
+        # The dataclass itself cannot be read: a field of a type that neither text nor JSON can give.
+        raise ConfigurationError(
+            f"options of processor {owner} cannot be read: {str(error).splitlines()[0]}",
+            remedy="declare fields of plain types: str, int, float, bool, and lists and dictionaries of them",
+        ) from None
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if first["type"] == "missing":
+            raise ConfigurationError(f"processor {owner} needs option {first['loc'][0]!r}") from None
         place = ".".join(str(part) for part in first["loc"])
         given = first["input"] if place else arguments
         message = first["msg"].removeprefix("Value error, ")
@@ -60,7 +69,7 @@ def make_options(options_type: type, values: Mapping[str, object], owner: str) -
 
 
 def parse_option(text: str) -> tuple[str, object]:
-    """Splits ``key=value``; a value that is a JSON list or object is read as one.
+    """Splits ``key=value``; a value that is a JSON list or object is read as one, any other stays text.
 
     Raises:
         ConfigurationError: There is no ``=`` or no key.
@@ -69,10 +78,9 @@ def parse_option(text: str) -> tuple[str, object]:
     if not separator or not name.strip():
         raise ConfigurationError(f"option {text!r} is not key=value", allowed="for example threshold=100")
     if value[:1] in ("[", "{"):
-        try:
+        # What only looks like JSON may be a text that is meant, such as the pattern [a-z]+.
+        with contextlib.suppress(ValueError):
             return name.strip(), json.loads(value)
-        except ValueError as error:
-            raise ConfigurationError(f"option {name.strip()} is not JSON: {error}") from None
     return name.strip(), value
 
 

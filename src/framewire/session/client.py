@@ -69,6 +69,7 @@ class ClientSession:
     def __init__(self) -> None:
         self._state = ClientState.IDLE
         self._sent = 0
+        self._is_accepted = False
         self._in_flight: dict[int, int] = {}
 
     @property
@@ -105,12 +106,17 @@ class ClientSession:
 
         Raises:
             ProtocolError: The server's first message is no descriptor, or a descriptor came twice.
+            ClosedError: The session is not open yet.
         """
+        if self._state is ClientState.IDLE:
+            raise ClosedError("the session is not open: the server has nothing to answer")
         payload = message.payload
-        if self._state is ClientState.AWAITING_ACCEPTANCE:
+        if not self._is_accepted:
             if not isinstance(payload, Descriptor):
                 raise ProtocolError("the server's first message is not a descriptor", allowed="a descriptor")
-            self._state = ClientState.STREAMING
+            self._is_accepted = True
+            if self._state is ClientState.AWAITING_ACCEPTANCE:
+                self._state = ClientState.STREAMING
             return Accepted(payload)
         if isinstance(payload, Descriptor):
             raise ProtocolError("the server sent a second descriptor", allowed="one, as its first message")

@@ -66,4 +66,5 @@ def _grey_mean(frame: Frame) -> float:
         if video_format.encoding is Encoding.JPG:
             return sums[0] / count
         red, green, blue = sums[0] / count, sums[1] / count, sums[2] / count
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    # Whole weights: 0.299 * 127 + 0.587 * 127 + 0.114 * 127 is a little below 127, and an even grey would turn dark.
+    return (299 * red + 587 * green + 114 * blue) / 1000
