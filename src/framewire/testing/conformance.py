@@ -6,11 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from framewire.errors import ConfigurationError, FramewireError, PeerError
-from framewire.testing.probe import Probe, ProbeOptions, parse_target
+from framewire.model.format import VideoFormat
+from framewire.testing.probe import Probe, ProbeOptions, SessionEndedError, parse_target
 from framewire.testing.rules import cameras, configuration, formats, frames, handles, handshake, order, transfer
+from framewire.testing.rules.picture import RGB24, USUAL_FORMATS
 from framewire.testing.rules.rule import NotShownError, Outcome, Rule, Verdict, entered, failed, not_shown
 
 __all__ = [
+    "NO_SESSION",
     "Outcome",
     "ProbeOptions",
     "Result",
@@ -23,6 +26,9 @@ __all__ = [
     "table",
 ]
 
+
+NO_SESSION = "no session can be opened"
+"""What is seen of rules that cannot be played at all."""
 
 # The plain rules first: who breaks those breaks others with them.
 _FAMILIES = (handshake, order, frames, transfer, handles, formats, configuration, cameras)
@@ -56,7 +62,7 @@ def select_rules(names: Sequence[str]) -> tuple[Rule, ...]:
 
 async def reach(target: str, options: ProbeOptions) -> None:
     """Raises PeerError when nobody is there."""
-    async with Probe(target, options) as probe:
+    async with Probe(target, options, RGB24) as probe:
         await probe.reach()
 
 
@@ -74,17 +80,45 @@ async def judge_server(
         Each rule with its verdict as soon as it is known. A server that stays silent or dies gives verdicts, too.
     """
     options = options or ProbeOptions()
-    lost_in = ""
-    for rule in table() if rules is None else rules:
-        async with Probe(target, options) as probe:
+    rules = table() if rules is None else rules
+    video_format, obstacle = await _first_session(target, options)
+    last_there = ""
+    for index, rule in enumerate(rules):
+        if obstacle and index > 0 and rule.check not in _WITHOUT_SESSION:
+            # One failure is enough, and a silent server would keep every rule waiting.
+            yield Result(rule, not_shown(NO_SESSION))
+            continue
+        async with Probe(target, options, video_format) as probe:
             try:
                 await probe.reach()
+                if obstacle and rule.check not in _WITHOUT_SESSION:
+                    verdict = failed(obstacle)
+                else:
+                    verdict = await _verdict(rule, probe)
+                last_there = rule.name
             except PeerError as error:
-                yield Result(rule, failed(f"{error}; it was last there for {lost_in}" if lost_in else str(error)))
-                continue
-            lost_in = rule.name
-            verdict = await _verdict(rule, probe)
+                verdict = failed(f"{error}; it was last there for {last_there}" if last_there else str(error))
         yield Result(rule, verdict)
+
+
+_WITHOUT_SESSION = (handshake.handshake, handshake.credentials)
+"""Rules that say what is wrong when no session can be opened."""
+
+
+async def _first_session(target: str, options: ProbeOptions) -> tuple[VideoFormat, str]:
+    """The first usual format that the server takes; when there is none, the first one, and why it is not taken."""
+    obstacle = ""
+    for video_format in USUAL_FORMATS:
+        async with Probe(target, options, video_format) as probe:
+            try:
+                async with probe.session():
+                    return video_format, ""
+            except SessionEndedError as ended:
+                obstacle = obstacle or f"{NO_SESSION}: {ended}"
+            except FramewireError as error:
+                obstacle = obstacle or f"{NO_SESSION}: {error}"
+                break
+    return USUAL_FORMATS[0], obstacle
 
 
 async def _verdict(rule: Rule, probe: Probe) -> Verdict:

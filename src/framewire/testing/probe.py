@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+import textwrap
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +31,10 @@ _CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
 )
 
+_PARTING_S = 0.2
+_STATUS_LOOKS, _STATUS_LOOK_S = 20, 0.01
+"""How often, and how long apart, is looked whether a made-up status is followed by the server's own."""
+
 
 class NoAnswerError(FramewireError):
     """The server stayed silent for as long as the probe waits."""
@@ -40,10 +45,11 @@ class SessionEndedError(FramewireError):
 
     Args:
         status: How it ended.
+        missing: What was still to come.
     """
 
-    def __init__(self, status: Status) -> None:
-        super().__init__(f"the session ended with {status}")
+    def __init__(self, status: Status, missing: str) -> None:
+        super().__init__(f"the session ended with {status}; no answer to {missing}")
         self.status = status
 
 
@@ -60,7 +66,7 @@ class Status:
     details: str = ""
 
     def __str__(self) -> str:
-        return f"{self.code}: {' '.join(self.details.split())}" if self.details else self.code
+        return f"{self.code}: {textwrap.shorten(self.details, 160, placeholder=' ..')}" if self.details else self.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +141,8 @@ class Session:
         self._illegible = ""
         self.received: list[Message] = []
         self.status: Status | None = None
+        self._own_status: Status | None = None
+        call.add_done_callback(self._note_status)
         self._reader = asyncio.create_task(self._read())
 
     async def send(self, payload: Descriptor | Sample | None, *, sequence_number: int | None = None) -> int:
@@ -172,7 +180,7 @@ class Session:
 
     async def handshake(self) -> Message:
         """Waits for the first message of the server and returns it."""
-        await self.until(lambda: bool(self.received), "the descriptor")
+        await self.until(lambda: bool(self.received), lambda: "the descriptor")
         return self.received[0]
 
     async def acknowledged(self, numbers: Sequence[int]) -> None:
@@ -182,18 +190,16 @@ class Session:
         def missing() -> set[int]:
             return wanted - {message.ack_sequence_number for message in self.received}
 
-        try:
-            await self.until(lambda: not missing(), "")
-        except NoAnswerError:
+        def described() -> str:
             silent = sorted(missing())
-            raise NoAnswerError(
-                f"no answer within {self._timeout_s:g} s to {len(silent)} of {len(wanted)} samples "
-                f"(sequence {', '.join(map(str, silent))})"
-            ) from None
+            listed = ", ".join(map(str, silent[:6])) + (", .." if len(silent) > 6 else "")
+            return f"{len(silent)} of {len(wanted)} samples (sequence {listed})"
+
+        await self.until(lambda: not missing(), described)
 
     async def end(self) -> Status:
         """Waits until the server ends the session."""
-        await self.until(lambda: self.status is not None, "the end of the session", is_end_welcome=True)
+        await self.until(lambda: self.status is not None, lambda: "the half-close")
         assert self.status is not None
         return self.status
 
@@ -202,13 +208,12 @@ class Session:
         await self.half_close()
         return await self.end()
 
-    async def until(self, is_so: Callable[[], bool], what: str, *, is_end_welcome: bool = False) -> None:
+    async def until(self, is_so: Callable[[], bool], unanswered: Callable[[], str]) -> None:
         """Waits until something is so.
 
         Args:
             is_so: Asked again after everything that happens.
-            what: What is waited for, for the error's text.
-            is_end_welcome: Whether the end of the session is no surprise.
+            unanswered: What the server has not answered, for the error's text.
 
         Raises:
             NoAnswerError: It was not so in time.
@@ -218,15 +223,16 @@ class Session:
         try:
             async with asyncio.timeout(self._timeout_s):
                 while not is_so():
-                    if self.status is not None and not is_end_welcome:
-                        raise SessionEndedError(self.status)
+                    if self.status is not None:
+                        break
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            where = f" (waited for {what})" if what else ""
-            raise NoAnswerError(f"no answer within {self._timeout_s:g} s{where}") from None
+            raise NoAnswerError(f"no answer within {self._timeout_s:g} s to {unanswered()}") from None
         if self._illegible:
             raise ProtocolError(f"the server sent a message that cannot be read: {self._illegible}")
+        if self.status is not None and not is_so():
+            raise SessionEndedError(self.status, unanswered())
 
     def samples(self, number: int) -> list[Sample]:
         """The samples that the server sent as acknowledgements of one message."""
@@ -235,6 +241,16 @@ class Session:
             for message in self.received
             if message.ack_sequence_number == number and isinstance(message.payload, Sample)
         ]
+
+    async def part(self) -> None:
+        """Leaves as a good client does, so that the server's log shows no broken session; does not wait for long."""
+        if self.status is None:
+            await self.half_close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PARTING_S):
+                    while self.status is None:
+                        self._changed.clear()
+                        await self._changed.wait()
 
     async def close(self) -> None:
         """Cancels what is left of the call."""
@@ -245,20 +261,45 @@ class Session:
 
     async def _read(self) -> None:
         try:
-            while (data := await self._call.read()) is not grpc.aio.EOF:
-                try:
-                    self.received.append(decode(data))
-                except ProtocolError as error:
-                    self._illegible = str(error)
-                    break
+            # Not read(): once a write has failed, that gives no more messages, though there may be some.
+            async for data in self._call:
+                self.received.append(decode(data))
                 self._changed.set()
+            status = Status("OK")
         except grpc.RpcError:
-            pass
-        if self._illegible:
-            self.status = Status("OK")
-        else:
-            self.status = Status((await self._call.code()).name, await self._call.details() or "")
+            status = await self._ended()
+        except ProtocolError as error:
+            self._illegible = str(error)
+            status = Status("CANCELLED")
+        self.status = status
         self._changed.set()
+
+    async def _ended(self) -> Status:
+        for _ in range(_STATUS_LOOKS):
+            if self._own_status is not None:
+                return self._own_status
+            # There is nothing to wait on for the second status of a call.
+            await asyncio.sleep(_STATUS_LOOK_S)
+        return Status((await self._call.code()).name, await self._call.details() or "")
+
+    def _note_status(self, call: Any) -> None:
+        """Keeps the server's status; called for every status that a call gets.
+
+        When a write meets the end of the call, grpc.aio puts an INTERNAL of its own in the place of the status that
+        the server sent (grpc#36066), before or after it came.
+        """
+        code, details = _already(call.code()), _already(call.details()) or ""
+        if details != "Internal error from Core":
+            self._own_status = Status(code.name, details)
+
+
+def _already(answer: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        answer.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("the status of a call that is done was not there")
 
 
 class Probe:
@@ -267,11 +308,13 @@ class Probe:
     Args:
         target: Where the server is, as gRPC writes it.
         options: How it is probed.
+        video_format: A format that the server takes, for rules to which formats do not matter.
     """
 
-    def __init__(self, target: str, options: ProbeOptions) -> None:
+    def __init__(self, target: str, options: ProbeOptions, video_format: VideoFormat) -> None:
         self.target = target
         self.options = options
+        self.video_format = video_format
         self._stack = AsyncExitStack()
         self._channel: Any = None
 
@@ -326,6 +369,7 @@ class Probe:
         session = Session(call, self.options.timeout_s)
         try:
             yield session
+            await session.part()
         finally:
             await session.close()
 
@@ -346,14 +390,15 @@ class Probe:
     @asynccontextmanager
     async def session(
         self,
-        video_format: VideoFormat,
+        video_format: VideoFormat | None = None,
         *,
         memory: SharedMemory | None = None,
         configuration: str | None = None,
         channel: Any = None,
     ) -> AsyncIterator[Session]:
-        """Opens a call and shakes hands."""
+        """Opens a call and shakes hands; the video format is the probe's own unless another is given."""
         async with self.stream(channel=channel) as session:
-            await session.send(self.descriptor(video_format, memory=memory, configuration=configuration))
+            descriptor = self.descriptor(video_format or self.video_format, memory=memory, configuration=configuration)
+            await session.send(descriptor)
             await session.handshake()
             yield session

@@ -12,24 +12,24 @@ from framewire.errors import FramewireError
 from framewire.model.message import Sample
 from framewire.testing.probe import NoAnswerError, Probe, Session
 from framewire.testing.rules.answer import ask_in, send_all
-from framewire.testing.rules.picture import BLACK, RGB24, raw
+from framewire.testing.rules.picture import BLACK, frame
 from framewire.testing.rules.rule import Verdict, failed, passed, rule
 
 _CAMERAS = 8
-_FRAME = raw(RGB24, BLACK)
 
 
 @rule("many-cameras", section="9")
 async def many_cameras(probe: Probe) -> Verdict:
     """Eight cameras are served at once, each on a connection of its own: none has to wait for another to leave."""
+    black = frame(probe.video_format, BLACK)
     async with AsyncExitStack() as stack:
         sessions: list[Session] = []
         for _ in range(_CAMERAS):
             channel = await probe.connect()
             sessions.append(await stack.enter_async_context(probe.stream(channel=channel)))
         for session in sessions:
-            await session.send(probe.descriptor(RGB24))
-        done = await asyncio.gather(*(_three_frames(session) for session in sessions), return_exceptions=True)
+            await session.send(probe.descriptor(probe.video_format))
+        done = await asyncio.gather(*(_three_frames(session, black) for session in sessions), return_exceptions=True)
     errors = [(index, error) for index, error in enumerate(done, start=1) if isinstance(error, BaseException)]
     for index, error in errors:
         if not isinstance(error, FramewireError):
@@ -38,30 +38,31 @@ async def many_cameras(probe: Probe) -> Verdict:
     return passed(f"{_CAMERAS} of {_CAMERAS} shook hands and got 3 answers each")
 
 
-async def _three_frames(session: Session) -> None:
+async def _three_frames(session: Session, black: bytes) -> None:
     await session.handshake()
-    await ask_in(session, [_FRAME] * 3)
+    await ask_in(session, [black] * 3)
 
 
 @rule("reset", section="1")
 async def reset(probe: Probe) -> Verdict:
     """A client whose connection is reset in the middle harms no other session."""
-    async with probe.session(RGB24) as bystander:
-        await ask_in(bystander, [_FRAME])
+    black = frame(probe.video_format, BLACK)
+    async with probe.session() as bystander:
+        await ask_in(bystander, [black])
         for frames in (0, 5):
             async with _relay(probe.target) as (target, cut):
                 channel = await probe.connect(target)
-                async with probe.session(RGB24, channel=channel) as session:
-                    await send_all(session, [_FRAME] * frames)
+                async with probe.session(channel=channel) as session:
+                    await send_all(session, [black] * frames)
                     cut()
                     with suppress(NoAnswerError):
                         await session.end()
-        await ask_in(bystander, [_FRAME] * 3)
+        await ask_in(bystander, [black] * 3)
         status = await bystander.finish()
     if status.code != "OK":
         return failed(f"the session beside it ended with {status}")
-    async with probe.session(RGB24) as newcomer:
-        await newcomer.acknowledged([await newcomer.send(Sample(1, _FRAME))])
+    async with probe.session() as newcomer:
+        await newcomer.acknowledged([await newcomer.send(Sample(1, black))])
     return passed("2 connections reset; the session beside them went on, a new one was served")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from framewire.testing.probe import NoAnswerError, Probe, Session, SessionEndedError
 from framewire.testing.rules.answer import Gist, ask_in, shown
-from framewire.testing.rules.picture import COLOURS, RGB24, raw
+from framewire.testing.rules.picture import COLOURS, Colour, frame
 from framewire.testing.rules.rule import Verdict, failed, not_shown, passed, rule
 
 _INVALID = ("{not json", "[1, 2]", '{"processor": 7}', '{"processor": "no such processor"}')
@@ -18,7 +18,13 @@ _KNOWN = (
 )
 """Configurations that some server out there knows, and framewire's own."""
 
-_FRAMES = [raw(RGB24, colour) for colour in (*COLOURS, (60, 60, 60), (200, 200, 200))]
+_PICTURES: tuple[Colour, ...] = (*COLOURS, *((grey, grey, grey) for grey in range(15, 240, 25)))
+"""From dark to light, so that another threshold shows. Twelve, so that batches of two, three, four or six frames begin
+anew with each round."""
+
+
+def _frames(probe: Probe) -> list[bytes]:
+    return [frame(probe.video_format, colour) for colour in _PICTURES]
 
 
 @rule("configuration-invalid", section="9")
@@ -27,7 +33,7 @@ async def configuration_invalid(probe: Probe) -> Verdict:
     refused = []
     for text in _INVALID:
         async with probe.stream() as session:
-            await session.send(probe.descriptor(RGB24, configuration=text))
+            await session.send(probe.descriptor(probe.video_format, configuration=text))
             try:
                 await session.handshake()
             except SessionEndedError as ended:
@@ -37,16 +43,16 @@ async def configuration_invalid(probe: Probe) -> Verdict:
                 continue
             except NoAnswerError as error:
                 return failed(f"{text}: {error}")
-            wrong = await _wrong_after_success(session)
+            wrong = await _wrong_after_success(session, _frames(probe))
         if wrong:
             return failed(f"{text} was accepted, then {wrong}")
     accepted = len(_INVALID) - len(refused)
     return passed(f"{len(refused)} refused before the answer, {accepted} accepted and served")
 
 
-async def _wrong_after_success(session: Session) -> str:
+async def _wrong_after_success(session: Session, contents: list[bytes]) -> str:
     try:
-        await ask_in(session, _FRAMES[:2])
+        await ask_in(session, contents)
         status = await session.finish()
     except SessionEndedError as ended:
         return str(ended)
@@ -58,20 +64,21 @@ async def _wrong_after_success(session: Session) -> str:
 @rule("configuration-own", section="9")
 async def configuration_own(probe: Probe) -> Verdict:
     """One camera's configuration does not change the answers to another camera."""
+    contents = _frames(probe)
     given = probe.options.configuration
     changed = ""
-    async with probe.session(RGB24) as first:
-        before = await ask_in(first, _FRAMES)
+    async with probe.session() as first:
+        before = await ask_in(first, contents)
         for text in _KNOWN if given is None else (given,):
-            answers = await _answers_under(probe, text)
-            after = await ask_in(first, _FRAMES)
+            answers = await _answers_under(probe, text, contents)
+            after = await ask_in(first, contents)
             if after != before:
                 one, other = next(pair for pair in zip(before, after, strict=True) if pair[0] != pair[1])
                 return failed(f"a session got {shown(one)}, and {shown(other)} after another came with {text}")
             if answers is not None and answers != before:
                 changed = changed or text
-    async with probe.session(RGB24) as later:
-        after = await ask_in(later, _FRAMES)
+    async with probe.session() as later:
+        after = await ask_in(later, contents)
     if after != before:
         return failed("a session without configuration gets other answers after one with a configuration")
     if not changed:
@@ -81,10 +88,10 @@ async def configuration_own(probe: Probe) -> Verdict:
     return passed(f"{changed} changed the answers of its own session only")
 
 
-async def _answers_under(probe: Probe, configuration: str) -> list[Gist] | None:
+async def _answers_under(probe: Probe, configuration: str, contents: list[bytes]) -> list[Gist] | None:
     """The answers of a session of its own, or None when the server refuses the configuration."""
     try:
-        async with probe.session(RGB24, configuration=configuration) as session:
-            return await ask_in(session, _FRAMES)
+        async with probe.session(configuration=configuration) as session:
+            return await ask_in(session, contents)
     except SessionEndedError:
         return None

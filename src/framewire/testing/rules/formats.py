@@ -2,66 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
+from framewire.errors import FramewireError
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
-from framewire.testing.probe import Probe, SessionEndedError
-from framewire.testing.rules.answer import ask, shown
-from framewire.testing.rules.picture import BLACK, COLOURS, HEIGHT, RGB24, WHITE, WIDTH, encoded, raw, with_stride
+from framewire.testing.probe import Probe
+from framewire.testing.rules.answer import Gist, ask, shown
+from framewire.testing.rules.picture import BLACK, COLOURS, RGB24, WHITE, frame, raw, with_stride
 from framewire.testing.rules.raw_message import descriptor_message, first_message
 from framewire.testing.rules.refusal import all_refused
-from framewire.testing.rules.rule import Verdict, failed, not_shown, passed, rule
+from framewire.testing.rules.rule import NotShownError, Verdict, failed, not_shown, passed, rule
 
-_STRIDED = VideoFormat(Encoding.RAW, 50, HEIGHT, PixelFormat.RGB24, 480)
+_STRIDED = VideoFormat(Encoding.RAW, 50, 48, PixelFormat.RGB24, 480)
 """150 bytes of picture and 330 of padding in each row: who takes the padding for picture sees mostly padding."""
 
 
 @rule("pixel-format", section="5")
 async def pixel_format(probe: Probe) -> Verdict:
     """A raw picture gets the same answer in each of the eleven pixel formats; none is read as another."""
-    formats = {kind.name: replace(RGB24, pixel_format=kind) for kind in PixelFormat if kind is not PixelFormat.NONE}
-    frames = {name: [raw(video_format, colour) for colour in COLOURS] for name, video_format in formats.items()}
-    return await _same_answers(probe, "RGB24", formats, frames)
+    rgb24 = _rgb24(probe)
+    kinds = (kind for kind in PixelFormat if kind is not PixelFormat.NONE)
+    formats = {kind.name: replace(rgb24, pixel_format=kind) for kind in kinds}
+    return await _same_answers(probe, {"RGB24": rgb24, **formats})
 
 
 @rule("encoding", section="2")
 async def encoding(probe: Probe) -> Verdict:
     """A picture gets the same answer as raw RGB24, JPG, PNG and BMP."""
-    formats = {"RGB24": RGB24}
-    frames = {"RGB24": [raw(RGB24, colour) for colour in COLOURS]}
-    for kind in (Encoding.JPG, Encoding.PNG, Encoding.BMP):
-        formats[kind.name] = VideoFormat(kind, WIDTH, HEIGHT)
-        frames[kind.name] = [encoded(kind, colour) for colour in COLOURS]
-    return await _same_answers(probe, "RGB24", formats, frames)
+    rgb24 = _rgb24(probe)
+    kinds = (Encoding.JPG, Encoding.PNG, Encoding.BMP)
+    formats = {kind.name: VideoFormat(kind, rgb24.width, rgb24.height) for kind in kinds}
+    return await _same_answers(probe, {"RGB24": rgb24, **formats})
 
 
-async def _same_answers(
-    probe: Probe, first: str, formats: Mapping[str, VideoFormat], frames: Mapping[str, Sequence[bytes]]
-) -> Verdict:
-    expected = await ask(probe, formats[first], frames[first])
+def _rgb24(probe: Probe) -> VideoFormat:
+    return replace(RGB24, width=probe.video_format.width, height=probe.video_format.height)
+
+
+async def _same_answers(probe: Probe, formats: Mapping[str, VideoFormat]) -> Verdict:
+    first, *others = formats
+    expected = await _answers(probe, formats[first])
     refused: list[str] = []
-    for name, video_format in formats.items():
-        if name == first:
-            continue
+    for name in others:
         try:
-            answers = await ask(probe, video_format, frames[name])
-        except SessionEndedError as ended:
+            answers = await _answers(probe, formats[name])
+        except NotShownError:
             # Who cannot read a form and says so has not misread it.
-            if ended.status.code != "INVALID_ARGUMENT":
-                return failed(f"{name}: {ended}")
             refused.append(name)
             continue
+        except FramewireError as error:
+            return failed(f"{name}: {error}")
         for colour, one, other in zip(COLOURS, expected, answers, strict=True):
             if one != other:
                 return failed(f"colour {colour} gets {shown(other)} as {name}, but {shown(one)} as {first}")
-    others = ", ".join(refused)
     if len(refused) == len(formats) - 1:
-        return not_shown(f"the server takes {first} alone; refused: {others}")
+        return not_shown(f"the server takes {first} alone; refused: {', '.join(refused)}")
     if len(set(expected)) == 1:
         return not_shown(f"{len(COLOURS)} colours all get {shown(expected[0])}")
     seen = f"{len(COLOURS)} colours, the same answers in {len(formats) - len(refused)} forms"
-    return passed(f"{seen}; refused: {others}" if refused else seen)
+    return passed(f"{seen}; refused: {', '.join(refused)}" if refused else seen)
+
+
+async def _answers(probe: Probe, video_format: VideoFormat) -> list[Gist]:
+    return await ask(probe, video_format, [frame(video_format, colour) for colour in COLOURS])
 
 
 @rule("stride", section="5")
@@ -108,7 +112,7 @@ async def raw_without_pixel_format(probe: Probe) -> Verdict:
 async def size_zero(probe: Probe) -> Verdict:
     """A width or height of 0 is refused with INVALID_ARGUMENT before the descriptor is answered."""
     configuration = probe.options.base_configuration
-    sizes = {"0x48": (0, HEIGHT), "64x0": (WIDTH, 0)}
+    sizes = {"width 0": (0, RGB24.height), "height 0": (RGB24.width, 0)}
     return await all_refused(
         probe,
         {
@@ -121,7 +125,7 @@ async def size_zero(probe: Probe) -> Verdict:
 @rule("stride-too-small", section="5")
 async def stride_too_small(probe: Probe) -> Verdict:
     """A stride shorter than a row is refused with INVALID_ARGUMENT before the descriptor is answered."""
-    row_bytes = 3 * WIDTH
+    row_bytes = 3 * RGB24.width
     first = descriptor_message(probe.options.base_configuration, stride_bytes=row_bytes - 1)
     return await all_refused(probe, {f"stride {row_bytes - 1}, row {row_bytes}": first})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from framewire.model.message import Descriptor, Message, Sample
 from framewire.testing.probe import Probe, Session, SessionEndedError, credentials_metadata
-from framewire.testing.rules.picture import BLACK, RGB24, raw
+from framewire.testing.rules.picture import BLACK, frame
 from framewire.testing.rules.refusal import refused_at_once, refused_in_session
 from framewire.testing.rules.rule import Verdict, failed, passed, rule
 from framewire.wire import encode
@@ -19,7 +19,7 @@ async def handshake(probe: Probe) -> Verdict:
     name = "no name"
     for timescale in _TIMESCALES:
         async with probe.stream() as session:
-            await session.send(probe.descriptor(RGB24, timescale=timescale))
+            await session.send(probe.descriptor(probe.video_format, timescale=timescale))
             message = await session.handshake()
         wrong = _wrong_in(message, timescale)
         if wrong:
@@ -28,7 +28,7 @@ async def handshake(probe: Probe) -> Verdict:
         if isinstance(message.payload.identifier, str) and message.payload.identifier:
             name = f"the name {message.payload.identifier!r}"
     timescales = " and ".join(map(str, _TIMESCALES))
-    return passed(f"sequence 1, ack 1, timescales {timescales} returned, {name}")
+    return passed(f"sequence 1, ack 1, timescales {timescales} returned, {name}; asked with {probe.video_format}")
 
 
 def _wrong_in(message: Message, timescale: int) -> str:
@@ -67,19 +67,19 @@ async def credentials(probe: Probe) -> Verdict:
 
 
 async def _shake(probe: Probe, session: Session) -> None:
-    await session.send(probe.descriptor(RGB24))
+    await session.send(probe.descriptor(probe.video_format))
     await session.handshake()
 
 
 @rule("first-message", section="3")
 async def first_message(probe: Probe) -> Verdict:
     """A session whose first message is not a descriptor ends with INVALID_ARGUMENT."""
-    return await refused_at_once(probe, encode(Message(1, 0, Sample(1, raw(RGB24, BLACK)))))
+    return await refused_at_once(probe, encode(Message(1, 0, Sample(1, frame(probe.video_format, BLACK)))))
 
 
 @rule("second-descriptor", section="3")
 async def second_descriptor(probe: Probe) -> Verdict:
     """A second descriptor ends the session with INVALID_ARGUMENT."""
-    async with probe.session(RGB24) as session:
-        await session.send(probe.descriptor(RGB24))
-        return await refused_in_session(session, raw(RGB24, BLACK))
+    async with probe.session() as session:
+        await session.send(probe.descriptor(probe.video_format))
+        return await refused_in_session(session, frame(probe.video_format, BLACK))

@@ -26,6 +26,12 @@ class MemoryFile:
         self.announcement = SharedMemory(name, len(mapping))
         self._mapping = mapping
 
+    def surround(self, offset_bytes: int, length_bytes: int, byte: int) -> None:
+        """Fills the two pages before and after a place with one byte, as far as the file goes."""
+        start = max(0, offset_bytes - 2 * mmap.PAGESIZE)
+        end = min(len(self._mapping), offset_bytes + length_bytes + 2 * mmap.PAGESIZE)
+        self._mapping[start:end] = bytes([byte]) * (end - start)
+
     def write(self, offset_bytes: int, data: bytes) -> ContentReference:
         """Writes a frame and returns the reference to it."""
         self._mapping[offset_bytes : offset_bytes + len(data)] = data

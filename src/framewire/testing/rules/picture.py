@@ -23,9 +23,23 @@ WHITE: Colour = (255, 255, 255)
 COLOURS: tuple[Colour, ...] = ((0, 100, 250), (0, 250, 0), (255, 100, 0))
 """Grey means of 87, 147 and 135 (contract's weights 0.299, 0.587, 0.114): one dark, two light, all far from 127."""
 
-WIDTH, HEIGHT = 64, 48
-RGB24 = VideoFormat(Encoding.RAW, WIDTH, HEIGHT, PixelFormat.RGB24)
-JPEG = VideoFormat(Encoding.JPG, WIDTH, HEIGHT)
+# Less than a page of memory: who rounds an offset down to a page reads another frame altogether.
+RGB24 = VideoFormat(Encoding.RAW, 40, 30, PixelFormat.RGB24)
+USUAL_FORMATS = (
+    RGB24,
+    VideoFormat(Encoding.JPG, 40, 30),
+    # The size of the models that Azure Video Analyzer was shown with: some servers take no other.
+    VideoFormat(Encoding.RAW, 416, 416, PixelFormat.RGB24),
+    VideoFormat(Encoding.JPG, 416, 416),
+)
+"""Formats for rules to which formats do not matter: the first one that the server takes is used."""
+
+
+def frame(video_format: VideoFormat, colour: Colour) -> bytes:
+    """One frame of one colour in any format; RAW without gaps between its rows."""
+    if video_format.encoding is Encoding.RAW:
+        return raw(video_format, colour)
+    return encoded(video_format, colour)
 
 
 def raw(video_format: VideoFormat, colour: Colour) -> bytes:
@@ -43,12 +57,12 @@ def raw(video_format: VideoFormat, colour: Colour) -> bytes:
     return _PIXEL[video_format.pixel_format](colour) * (width * height)
 
 
-def encoded(encoding: Encoding, colour: Colour, size: tuple[int, int] = (WIDTH, HEIGHT)) -> bytes:
-    """One frame of one colour as a JPG, PNG or BMP file of `size` (width, height)."""
+def encoded(video_format: VideoFormat, colour: Colour) -> bytes:
+    """One frame of one colour as a JPG, PNG or BMP file."""
     import cv2
 
-    picture: npt.NDArray[np.uint8] = np.full((size[1], size[0], 3), colour[::-1], np.uint8)
-    is_written, data = cv2.imencode(f".{encoding.name.lower()}", picture)
+    picture: npt.NDArray[np.uint8] = np.full((video_format.height, video_format.width, 3), colour[::-1], np.uint8)
+    is_written, data = cv2.imencode(f".{video_format.encoding.name.lower()}", picture)
     assert is_written
     return data.tobytes()
 

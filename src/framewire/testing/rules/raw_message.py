@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framewire.model.message import Descriptor, Message
-from framewire.testing.rules.picture import HEIGHT, WIDTH
+from framewire.testing.rules.picture import RGB24
 from framewire.wire import encode
 
 
@@ -17,11 +17,11 @@ def descriptor_message(
     *,
     encoding: int = 3,
     pixel_format: int = 60,
-    width: int = WIDTH,
-    height: int = HEIGHT,
+    width: int = RGB24.width,
+    height: int = RGB24.height,
     stride_bytes: int = 0,
 ) -> bytes:
-    """A descriptor of 64x48 RAW RGB24 frames as the first message, with any numbers in it (contract, section 2)."""
+    """A descriptor of 40x30 RAW RGB24 frames as the first message, with any numbers in it (contract, section 2)."""
     dimensions = field(1, width) + field(2, height)
     video_format = field(1, encoding) + field(2, pixel_format) + field(3, dimensions) + field(4, stride_bytes)
     media = field(1, 90_000) + field(5, video_format)

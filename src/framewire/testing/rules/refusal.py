@@ -23,7 +23,9 @@ async def refused_at_once(probe: Probe, first_message: bytes, what: str = "") ->
     async with probe.stream() as session:
         await session.send_bytes(first_message)
         try:
-            await session.until(lambda: bool(session.received) or session.status is not None, "a refusal")
+            await session.until(
+                lambda: bool(session.received) or session.status is not None, lambda: "the first message"
+            )
         except NoAnswerError as error:
             return failed(f"{before}{error}")
         if not session.received:
