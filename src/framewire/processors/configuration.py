@@ -9,9 +9,14 @@ from typing import Any
 
 from framewire.errors import ConfigurationError, ProtocolError
 from framewire.processors.catalogue import Catalogue, ProcessorKind
-from framewire.processors.options import field_names
+from framewire.processors.options import field_names, shown
 
 _OWN_MEMBERS = ("processor", "options")
+
+_MAX_CHARACTERS = 1 << 18
+"""Longest configuration that is read: parsing megabytes of JSON would hold up every other session."""
+
+_FORM = '"" or a JSON object such as {"options":{"name":1}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def select(
         ignored = tuple(name for name in members if name not in names)
         if strict and ignored:
             raise ConfigurationError(
-                f"member {ignored[0]!r} of the extension configuration means nothing to processor {default.name}",
+                f"member {shown(ignored[0])} of the extension configuration means nothing to processor {default.name}",
                 allowed=", ".join(sorted(set(names.values()))) or "none: it has no options",
             )
         given = {name: value for name, value in members.items() if name in names}
@@ -71,21 +76,23 @@ def select(
 
 
 def _members(configuration: str) -> dict[str, object]:
+    if len(configuration) > _MAX_CHARACTERS:
+        raise ProtocolError(
+            f"extension_configuration has {len(configuration)} characters", allowed=f"up to {_MAX_CHARACTERS}"
+        )
     if not configuration.strip():
         return {}
     try:
         members = json.loads(configuration)
     except (ValueError, RecursionError) as error:
-        reason = f"line {error.lineno} column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
+        reason = "too deep" if isinstance(error, RecursionError) else "too large a number"
+        if isinstance(error, json.JSONDecodeError):
+            reason = f"line {error.lineno} column {error.colno}"
         raise ProtocolError(
-            f"extension_configuration {configuration[:80]!r} is not JSON ({reason})",
-            allowed='"" or a JSON object such as {"options":{"name":1}}',
+            f"extension_configuration {shown(configuration)} is not JSON ({reason})", allowed=_FORM
         ) from None
     if not isinstance(members, dict):
-        raise ProtocolError(
-            f"extension_configuration {configuration[:80]!r} is no JSON object",
-            allowed='"" or a JSON object such as {"options":{"name":1}}',
-        )
+        raise ProtocolError(f"extension_configuration {shown(configuration)} is no JSON object", allowed=_FORM)
     return members
 
 
@@ -97,14 +104,15 @@ def _own_form(
 ) -> Selection:
     for member in members:
         if member not in _OWN_MEMBERS:
-            raise ConfigurationError(f"member {member!r} is unknown", allowed=", ".join(_OWN_MEMBERS))
+            raise ConfigurationError(f"member {shown(member)} is unknown", allowed=", ".join(_OWN_MEMBERS))
     name = members.get("processor", default.name)
     options = members.get("options", {})
     if not isinstance(name, str):
-        raise ConfigurationError(f"processor is {name!r}", allowed="a string")
+        raise ConfigurationError(f"processor is {shown(name)}", allowed="a string")
     if not isinstance(options, dict):
-        raise ConfigurationError(f"options is {options!r}", allowed="a JSON object")
-    kind = catalogue.find(name)
+        raise ConfigurationError(f"options is {shown(options)}", allowed="a JSON object")
+    # The server's own processor need not be in the catalogue: a program may give it as a class.
+    kind = default if name == default.name else catalogue.find(name)
     if kind.factory is not default.factory:
         return Selection(kind, kind.options(options))
     names = field_names(kind.factory.Options)

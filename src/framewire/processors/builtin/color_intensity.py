@@ -34,7 +34,7 @@ class ColorIntensity(Processor):
 
         def __post_init__(self) -> None:
             if not (math.isfinite(self.threshold) and 0 <= self.threshold <= 255):
-                raise ValueError("allowed: 0 to 255")
+                raise ValueError(f"threshold {self.threshold} is outside 0 to 255")
 
     @classmethod
     def layout_for(cls, video_format: VideoFormat) -> Layout:
