@@ -42,6 +42,9 @@ format: .venv/dev.stamp
 proto: .venv/dev.stamp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/generate_stubs.py
 
+docs: .venv/dev.stamp
+	@$(BIN)/python tools/build_docs.py
+
 bench: .venv/core.stamp
 	@$(BIN)/python benchmarks/run.py
 
