@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
 import secrets
 import stat
 import threading
+import weakref
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from framewire.errors import SharedMemoryError
+import numpy as np
+import numpy.typing as npt
+
+from framewire.errors import FrameError, SharedMemoryError
 from framewire.model.message import ContentReference, SharedMemory
 
 SHARED_MEMORY_FOLDER = Path("/dev/shm")
@@ -19,6 +24,8 @@ SHARED_MEMORY_FOLDER = Path("/dev/shm")
 
 ReadMode: TypeAlias = Literal["map", "copy"]
 """`map` reads the client's memory in place and trusts it not to shrink during a read; `copy` survives that."""
+
+_Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 _NAME_RULE = "a bare file name of 1 to 255 bytes, without a slash, not . or .."
 
@@ -33,24 +40,33 @@ class SharedMemoryReader:
         memory: What the descriptor announced.
         mode: How frames are read.
         folder: Where shared memory files lie.
+        max_frame_bytes: Longest frame that is read; None sets no limit.
 
     Raises:
         SharedMemoryError: The name is not a bare file name, nothing of that name can be opened, it is no regular file,
             or it is shorter than announced.
     """
 
-    def __init__(self, memory: SharedMemory, mode: ReadMode = "map", folder: Path = SHARED_MEMORY_FOLDER) -> None:
-        self._length_bytes = memory.length_bytes
+    def __init__(
+        self,
+        memory: SharedMemory,
+        mode: ReadMode = "map",
+        folder: Path = SHARED_MEMORY_FOLDER,
+        *,
+        max_frame_bytes: int | None = None,
+    ) -> None:
+        self._max_frame_bytes = memory.length_bytes if max_frame_bytes is None else max_frame_bytes
         self._lock = threading.Lock()
-        self._views = 0
+        self._leases: dict[int, weakref.ref[_Bytes]] = {}
         self._is_closed = False
         self._mapping: mmap.mmap | None = None
+        self._all: _Bytes | None = None
         self._descriptor = _open_read_only(memory, folder)
         try:
             _check_file(self._descriptor, memory)
             if mode == "map":
                 self._mapping = _map(self._descriptor, memory)
-                self._all = memoryview(self._mapping)
+                self._all = np.frombuffer(self._mapping, np.uint8)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -63,8 +79,14 @@ class SharedMemoryReader:
             given back with :meth:`release` before.
 
         Raises:
+            FrameError: The frame is longer than any may be.
             SharedMemoryError: The file has become too short, or the reader is closed.
         """
+        if reference.length_bytes > self._max_frame_bytes:
+            raise FrameError(
+                f"a frame of {reference.length_bytes} bytes is longer than any of this stream",
+                allowed=f"up to {self._max_frame_bytes}",
+            )
         start, end = reference.offset_bytes, reference.offset_bytes + reference.length_bytes
         with self._lock:
             if self._is_closed:
@@ -73,14 +95,18 @@ class SharedMemoryReader:
             size = os.fstat(self._descriptor).st_size
             if size < end:
                 raise _too_short(size, end)
-            if self._mapping is not None:
-                self._views += 1
-                return self._all[start:end]
-            data = bytearray(reference.length_bytes)
-            if os.preadv(self._descriptor, [data], start) < reference.length_bytes:
-                raise _too_short(os.fstat(self._descriptor).st_size, end)
-            self._views += 1
-            return memoryview(data).toreadonly()
+            if self._all is not None:
+                lease = self._all[start:end]
+            else:
+                lease = np.empty(reference.length_bytes, np.uint8)
+                if os.preadv(self._descriptor, [lease.data], start) < reference.length_bytes:
+                    raise _too_short(os.fstat(self._descriptor).st_size, end)
+                lease.flags.writeable = False
+            # Whatever is made of the view keeps this array alive, which is how a kept frame is noticed. That the view
+            # itself can be released says nothing: arrays hold one of their own.
+            view = lease.data
+            self._leases[id(view)] = weakref.ref(lease)
+            return view
 
     def release(self, view: memoryview) -> bool:
         """Gives a view back.
@@ -89,15 +115,12 @@ class SharedMemoryReader:
             False when something still refers to the view's memory, such as an array that a processor kept. The memory
             stays mapped for it, but its content is the client's to overwrite.
         """
-        is_free = True
-        try:
+        with contextlib.suppress(BufferError):
             view.release()
-        except BufferError:
-            is_free = False
         with self._lock:
-            self._views -= 1
+            is_kept = self._leases.pop(id(view))() is not None
             self._close_when_unused()
-        return is_free
+        return not is_kept
 
     def close(self) -> None:
         """Closes the file; the mapping follows as soon as no view is out. Closing twice does no harm."""
@@ -106,17 +129,15 @@ class SharedMemoryReader:
             self._close_when_unused()
 
     def _close_when_unused(self) -> None:
-        if not self._is_closed or self._views or self._descriptor < 0:
+        if not self._is_closed or self._leases or self._descriptor < 0:
             return
         os.close(self._descriptor)
         self._descriptor = -1
+        self._all = None
         if self._mapping is not None:
-            try:
-                self._all.release()
+            # When an array outlives its lease, the mapping goes with that array's last reference.
+            with contextlib.suppress(BufferError):
                 self._mapping.close()
-            except BufferError:
-                # An array outlives its lease: the mapping goes with that array's last reference.
-                pass
             self._mapping = None
 
 
@@ -214,7 +235,7 @@ def _check_file(descriptor: int, memory: SharedMemory) -> None:
         raise SharedMemoryError(
             f"shared memory {memory.handle_name!r} has {status.st_size} bytes and length_bytes says "
             f"{memory.length_bytes}",
-            allowed=f"1 to {status.st_size}",
+            allowed=f"1 to {status.st_size}" if status.st_size else "none, the file is empty",
         )
 
 

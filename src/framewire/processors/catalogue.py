@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -18,7 +17,7 @@ from typing import Any
 from framewire.errors import ConfigurationError
 from framewire.processors.api import Processor
 from framewire.processors.legacy import adapted, is_legacy, use_our_stubs
-from framewire.processors.options import make_options
+from framewire.processors.options import make_options, near_miss, shown
 
 ENTRY_POINT_GROUP = "framewire.processors"
 
@@ -72,9 +71,8 @@ class Catalogue:
             return self._given[name]
         if name not in self._loaded:
             if name not in self._installed:
-                near = difflib.get_close_matches(name, self.names(), n=1)
                 raise ConfigurationError(
-                    f"there is no processor {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+                    f"there is no processor {shown(name)}{near_miss(name, self.names())}",
                     allowed=", ".join(self.names()),
                 )
             point = self._installed[name]

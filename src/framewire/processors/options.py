@@ -7,12 +7,28 @@ import dataclasses
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pydantic
 
 from framewire.errors import ConfigurationError
+
+_SHOWN_CHARACTERS = 80
+
+
+def shown(value: object) -> str:
+    """A value from outside as a text for errors and logs: escaped, and short however long it is."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]!r}.."
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}.."
+
+
+def near_miss(name: str, names: Iterable[str]) -> str:
+    """Words about the name that was probably meant; empty when none is near."""
+    near = difflib.get_close_matches(name[:_SHOWN_CHARACTERS], names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def field_names(options_type: type) -> dict[str, str]:
@@ -43,9 +59,8 @@ def make_options(options_type: type, values: Mapping[str, object], owner: str) -
     arguments: dict[str, object] = {}
     for name, value in values.items():
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
             raise ConfigurationError(
-                f"processor {owner} has no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+                f"processor {owner} has no option {shown(name)}{near_miss(name, names)}",
                 allowed=", ".join(known) or "none: it has no options",
             )
         arguments[names[name]] = value
@@ -64,7 +79,7 @@ def make_options(options_type: type, values: Mapping[str, object], owner: str) -
         place = ".".join(str(part) for part in first["loc"])
         given = first["input"] if place else arguments
         message = first["msg"].removeprefix("Value error, ")
-        what = f"option {place} of processor {owner} is {given!r}" if place else f"options of processor {owner}"
+        what = f"option {place} of processor {owner} is {shown(given)}" if place else f"options of processor {owner}"
         raise ConfigurationError(f"{what}: {message[:1].lower()}{message[1:]}") from None
 
 

@@ -85,14 +85,23 @@ class ThreadPool:
         self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._work, name=f"framewire-{kind.name}", daemon=True)
 
+    def start(self) -> Future[None]:
+        """Starts the worker.
+
+        Returns:
+            A future that is done when the processor is open, or has the ProcessorError that it ended with.
+        """
+        self._opened.set_running_or_notify_cancel()  # from now on nobody can cancel it
+        self._thread.start()
+        return self._opened
+
     def open(self) -> None:
         """Starts the worker and waits until its processor is open.
 
         Raises:
             ProcessorError: The processor cannot be opened.
         """
-        self._thread.start()
-        self._opened.result()
+        self.start().result()
 
     def open_lane(self, info: SessionInfo) -> Future[Lane]:
         """A place for a session; the processor makes its state on the worker, before other work.
@@ -132,8 +141,8 @@ class ThreadPool:
         """Withdraws a session's waiting frames; its state is closed after the frame that the worker holds."""
         with self._wakeup:
             withdrawn = self._planner.remove(lane)
-        if not self._is_closing:
-            self._call(lambda: self._runner.close_session(lane.state))
+        # Also when the pool is closing: its worker still does all calls before it closes the processor.
+        self._call(lambda: self._runner.close_session(lane.state))
         return withdrawn
 
     def close(self, timeout_s: float | None = None) -> bool:

@@ -11,6 +11,7 @@ from framewire.errors import FrameError, FramewireError, ProcessorError, Protoco
 from framewire.frames.decode import read_frame
 from framewire.model.frame import Frame, SessionInfo
 from framewire.model.inference import INFERENCE_KINDS, Inference
+from framewire.model.layout import Layout
 from framewire.processors.api import Processor
 from framewire.processors.catalogue import ProcessorKind
 from framewire.scheduling.task import FrameTask, Outcome
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 class ProcessorRunner:
     """Owns one instance of a processor. Synchronous; used by one thread at a time.
+
+    Whatever the processor raises is caught, SystemExit too: one that calls sys.exit must not take the server with it.
 
     Args:
         kind: The processor.
@@ -44,7 +47,7 @@ class ProcessorRunner:
         try:
             processor = self._factory(self._options)
             processor.open()
-        except Exception as error:
+        except BaseException as error:
             raise self._failed("cannot be opened", error) from error
         self._processor = processor
 
@@ -54,7 +57,7 @@ class ProcessorRunner:
             return
         try:
             self._processor.close()
-        except Exception:
+        except BaseException:
             _log.exception("processor %s failed to close", self._name)
         self._processor = None
 
@@ -66,7 +69,7 @@ class ProcessorRunner:
         """
         try:
             return self._opened.open_session(info)
-        except Exception as error:
+        except BaseException as error:
             _log.exception("processor %s failed to open a session", self._name)
             raise self._failed("cannot open a session", error) from error
 
@@ -74,7 +77,7 @@ class ProcessorRunner:
         """Gives the state of an ended session back; an error is logged."""
         try:
             self._opened.close_session(state)
-        except Exception:
+        except BaseException:
             _log.exception("processor %s failed to close a session", self._name)
 
     def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
@@ -87,7 +90,7 @@ class ProcessorRunner:
                 try:
                     frames.append(self._frame(outcome.task))
                     framed.append(outcome)
-                except (FrameError, ProtocolError) as error:
+                except (FrameError, ProtocolError, ProcessorError) as error:
                     outcome.error = _bare(error)
             if frames:
                 self._process(frames, framed)
@@ -101,7 +104,10 @@ class ProcessorRunner:
 
     def _frame(self, task: FrameTask) -> Frame:
         info = task.lane.info
-        layout = self._factory.layout_for(info.video_format)
+        try:
+            layout = Layout(self._factory.layout_for(info.video_format))
+        except BaseException as error:
+            raise self._failed("cannot choose a layout", error) from None
         pixels = read_frame(task.content.open(), info.video_format, layout)
         return Frame(pixels, info, task.sequence_number, task.timestamp, task.upstream, task.lane.state)
 
@@ -128,7 +134,6 @@ class ProcessorRunner:
             answers = self._opened.process(frames)
             count = len(answers)
         except BaseException as error:
-            # Also SystemExit: a processor that calls sys.exit must not take the worker with it.
             raise self._failed("raised", error) from None
         if count != len(frames):
             raise ProcessorError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from framewire.errors import FrameError
 from framewire.frames.content import EmbeddedContent
 from framewire.model.inference import Event, Inference
 from framewire.scheduling.task import FrameTask
@@ -70,12 +72,12 @@ class Aggregation:
         if count == self._batch_size:
             batch.acknowledges = task.sequence_number
             return None, self._start()
-        # After the early answer the camera may overwrite the frame, so its pixels are copied before.
-        view = task.content.open()
-        copy = EmbeddedContent(bytes(view))
-        del view
-        task.content.release()
-        task.content = copy
+        # After the early answer the camera may overwrite the frame, so its pixels are copied before. One that is
+        # too long to be copied is too long for the worker as well, which says so.
+        with contextlib.suppress(FrameError):
+            copy = EmbeddedContent(bytes(task.content.open()))
+            task.content.release()
+            task.content = copy
         return (Event(f"Adding image #{count} to batch.", subtype="BatchAggregation"),), ()
 
     def finish(self) -> Sequence[FrameTask]:

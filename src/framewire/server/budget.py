@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 
 class Budget:
@@ -22,7 +21,7 @@ class Budget:
         self._max_bytes = max_bytes
         self.frames = 0
         self.bytes = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     @property
     def has_room(self) -> bool:
@@ -38,11 +37,10 @@ class Budget:
         """A frame is no longer in flight."""
         self.frames -= 1
         self.bytes -= length_bytes
-        # As many wake as frames fit, the longest waiting first.
-        for _ in range(max(0, self._max_frames - self.frames)):
-            if not self._waiting or not self.has_room:
-                return
-            waiter = self._waiting.popleft()
+        if not self.has_room:
+            return
+        # All wake, and not only as many as there is room for: one that wakes may have nothing to read.
+        for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -50,5 +48,8 @@ class Budget:
         """Waits until another frame may be read."""
         while not self.has_room:
             waiter = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
-            await waiter
+            self._waiting.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.discard(waiter)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -38,24 +40,11 @@ class Pools:
         key = _key(selection)
         entry = self._entries.get(key)
         if entry is None:
-            entry = _Entry(self._make(selection), asyncio.get_running_loop().create_future())
-            self._entries[key] = entry
-            entry.users += 1
-            try:
-                await asyncio.to_thread(entry.pool.open)
-            except BaseException as error:
-                del self._entries[key]
-                if isinstance(error, Exception):
-                    entry.is_open.set_exception(error)
-                    entry.is_open.exception()  # seen: perhaps nobody else waits for it
-                else:
-                    entry.is_open.cancel()
-                    entry.pool.close(timeout_s=0)
-                raise
-            entry.is_open.set_result(None)
-            return entry.pool
+            pool = self._make(selection)
+            entry = self._entries[key] = _Entry(pool, asyncio.wrap_future(pool.start()))
         entry.users += 1
         try:
+            # Shielded: a session that goes away meanwhile leaves the opening to the others that wait for it.
             await asyncio.shield(entry.is_open)
         except BaseException:
             self._let_go(key, entry)
@@ -75,7 +64,8 @@ class Pools:
         # All are asked to finish before any is waited for.
         for pool in pools:
             pool.close(timeout_s=0)
-        busy = [pool for pool in pools if not pool.close(timeout_s)]
+        deadline = time.monotonic() + timeout_s
+        busy = [pool for pool in pools if not pool.close(max(0.0, deadline - time.monotonic()))]
         return not busy
 
     def _let_go(self, key: Hashable, entry: _Entry) -> None:
@@ -88,5 +78,6 @@ class Pools:
 
 
 def _key(selection: Selection) -> Hashable:
-    # Options are dataclasses: their repr holds every field, also those that cannot be hashed.
-    return (selection.kind.factory, repr(selection.options))
+    # By their texts, because not all values can be hashed.
+    options = selection.options
+    return (selection.kind.factory, *(repr(getattr(options, field.name)) for field in dataclasses.fields(options)))

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, MutableMapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ from framewire.model.frame import SessionInfo
 from framewire.model.inference import Inference
 from framewire.model.message import ContentReference, Descriptor, GraphIdentifier, Message, Sample
 from framewire.processors.configuration import Selection
+from framewire.processors.options import shown
 from framewire.scheduling.pool import ThreadPool
 from framewire.scheduling.task import FrameTask, Lane, Outcome
 from framewire.server.aggregate import Aggregation
@@ -46,6 +48,21 @@ _FLUSH_S = 1.0
 
 _MESSAGE_OVERHEAD_BYTES = 1024
 """Room that a message needs beside an embedded frame."""
+
+_MAX_UNSENT_BYTES = 1 << 20
+"""Answers that a client has not taken yet; beyond it the client is not read, so that they do not pile up here."""
+
+_MAX_DETAILS_BYTES = 2000
+"""Longest text of a status: percent-encoded it must fit into the 8 KiB of metadata that clients accept."""
+
+_LARGEST_PIXEL_BYTES = 8
+"""Of a PNG with 16 bits for each of four channels."""
+
+_HEADERS_BYTES = 1 << 20
+"""Room for what an encoded frame holds beside its pixels."""
+
+_LONGEST_NAME = 200
+"""Of a camera, in the log."""
 
 
 class Context(Protocol):
@@ -118,6 +135,8 @@ class Stream:
         )
         self._outbox: deque[bytes] = deque()
         self._outbox_filled = asyncio.Event()
+        self._unsent_bytes = 0
+        self._outbox_has_room = asyncio.Event()
         self._is_outbox_closed = False
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._reader: asyncio.Task[None] | None = None
@@ -159,8 +178,15 @@ class Stream:
 
     def settle(self, outcome: Outcome) -> None:
         """Answers one frame that a worker has returned."""
+        self._give_back(outcome.task)
+        try:
+            self._settle(outcome)
+        except Exception:
+            self._log.exception("the stream broke; this is a fault of framewire")
+            self._end(grpc.StatusCode.INTERNAL, "the server failed; its log says why")
+
+    def _settle(self, outcome: Outcome) -> None:
         task = outcome.task
-        self._give_back(task)
         if self._ended.done():
             self._forget_lane_when_unused()
             return
@@ -180,6 +206,8 @@ class Stream:
     async def _read(self) -> None:
         try:
             while (data := await self._receive()) is not grpc.aio.EOF:
+                if self._ended.done():
+                    return  # by the outcome of a frame, while this message was on its way
                 match self._session.receive(decode(data)):
                     case DescriptorReceived(descriptor):
                         await self._accept(descriptor)
@@ -197,10 +225,16 @@ class Stream:
 
     async def _receive(self) -> Any:
         """The next message, once there is room for a frame: a stream that is too fast is not read."""
-        while not (self._budget.has_room and self._services.budget.has_room):
-            await self._budget.room()
-            await self._services.budget.room()
-        return await self._context.read()
+        while True:
+            if self._unsent_bytes > _MAX_UNSENT_BYTES:
+                self._outbox_has_room.clear()
+                await self._outbox_has_room.wait()
+            elif not self._budget.has_room:
+                await self._budget.room()
+            elif not self._services.budget.has_room:
+                await self._services.budget.room()
+            else:
+                return await self._context.read()
 
     async def _accept(self, descriptor: Descriptor) -> None:
         options = self._services.options
@@ -210,11 +244,15 @@ class Stream:
         _check_size(video_format, descriptor, options)
         selection = self._services.select(descriptor.configuration)
         if descriptor.shared_memory is not None:
-            self._memory = SharedMemoryReader(descriptor.shared_memory, options.shared_memory_read)
+            self._memory = SharedMemoryReader(
+                descriptor.shared_memory,
+                options.shared_memory_read,
+                max_frame_bytes=_largest_frame_bytes(video_format),
+            )
         self._pool = await self._services.pools.acquire(selection)
         self._selection = selection
         info = SessionInfo(video_format, descriptor.timescale, descriptor.identifier, descriptor.configuration)
-        self._lane = await asyncio.wrap_future(self._pool.open_lane(info))
+        self._lane = await _opened_lane(self._pool, info)
         self._services.lanes[self._lane] = self
         transfer = "embedded" if self._memory is None else "shared memory"
         self._log.info(
@@ -224,7 +262,7 @@ class Stream:
             self._log.warning(
                 "members of the extension configuration that mean nothing to processor %s are ignored: %s",
                 selection.kind.name,
-                ", ".join(selection.ignored),
+                ", ".join(shown(name) for name in selection.ignored[:20]) + (", .." if selection.ignored[20:] else ""),
             )
         self._send(self._session.accept(EXTENSION_NAME))
 
@@ -280,13 +318,19 @@ class Stream:
             self._send(self._session.reply_unacknowledging(batch.last_timestamp, batch.inferences()))
 
     def _send(self, message: Message) -> None:
-        self._outbox.append(encode(message))
+        data = encode(message)
+        self._outbox.append(data)
+        self._unsent_bytes += len(data)
         self._outbox_filled.set()
 
     async def _write(self) -> None:
         while True:
             while self._outbox:
-                await self._context.write(self._outbox.popleft())
+                data = self._outbox.popleft()
+                await self._context.write(data)
+                self._unsent_bytes -= len(data)
+                if self._unsent_bytes <= _MAX_UNSENT_BYTES:
+                    self._outbox_has_room.set()
             if self._is_outbox_closed:
                 return
             self._outbox_filled.clear()
@@ -320,8 +364,8 @@ class Stream:
     def _end(self, code: grpc.StatusCode, details: str = "", flush_s: float | None = _FLUSH_S) -> None:
         if not self._ended.done():
             self._session.end()
-            # One line, short enough for an HTTP/2 trailer.
-            self._ended.set_result(Ending(code, " ".join(details.split())[:1000], flush_s))
+            text = " ".join(details.split()).encode()[:_MAX_DETAILS_BYTES].decode(errors="ignore")
+            self._ended.set_result(Ending(code, text, flush_s))
 
     def _release(self) -> None:
         """Lets go of everything; frames in a worker follow when it returns them."""
@@ -359,7 +403,13 @@ def _check_size(video_format: VideoFormat, descriptor: Descriptor, options: Serv
         )
     if video_format.encoding is not Encoding.RAW:
         return
-    shortest, _ = raw_lengths(video_format)
+    shortest, longest = raw_lengths(video_format)
+    if longest > options.max_frame_bytes:
+        raise FormatError(
+            f"a frame of {video_format} takes {longest} bytes",
+            allowed=f"up to {options.max_frame_bytes}",
+            remedy="leave smaller gaps between the rows, or start the server with a larger --max-frame",
+        )
     if descriptor.shared_memory is not None:
         if 0 < descriptor.shared_memory.length_bytes < shortest and shortest > options.max_message_bytes:
             raise FormatError(
@@ -375,11 +425,36 @@ def _check_size(video_format: VideoFormat, descriptor: Descriptor, options: Serv
         )
 
 
+def _largest_frame_bytes(video_format: VideoFormat) -> int:
+    """No frame of the format is longer, so that nobody can make the server copy or walk without end."""
+    if video_format.encoding is Encoding.RAW:
+        # With room for a wrong length to be called so.
+        return raw_lengths(video_format)[1] + _HEADERS_BYTES
+    return video_format.width * video_format.height * _LARGEST_PIXEL_BYTES + _HEADERS_BYTES
+
+
+async def _opened_lane(pool: ThreadPool, info: SessionInfo) -> Lane:
+    opening = pool.open_lane(info)
+
+    def close(opened: Future[Lane]) -> None:
+        if not opened.cancelled() and opened.exception() is None:
+            pool.close_lane(opened.result())
+
+    try:
+        return await asyncio.wrap_future(opening)
+    except asyncio.CancelledError:
+        # The client went away while the processor made the session's state: it is closed as soon as it is there.
+        opening.add_done_callback(close)
+        raise
+
+
 def _camera_name(descriptor: Descriptor) -> str:
     match descriptor.identifier:
         case GraphIdentifier() as graph:
-            return f"{graph.graph_instance_name}/{graph.graph_node_name}"
-        case str() as name:
-            return name
+            name = f"{graph.graph_instance_name}/{graph.graph_node_name}"
+        case str() as text:
+            name = text
         case _:
-            return "unnamed"
+            name = "unnamed"
+    # A client's words must not pass for lines of the log.
+    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
