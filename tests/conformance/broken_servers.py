@@ -173,18 +173,18 @@ def raw_means(video_format: VideoFormat, content):
 
 
 @asynccontextmanager
-async def serving(server: GoodServer) -> AsyncIterator[str]:
-    """Runs a server on a free port; yields HOST:PORT."""
+async def serving(server: GoodServer, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
+    """Runs a server, on a free port unless told otherwise; yields its address."""
     handler = grpc.stream_stream_rpc_method_handler(server.process_media_stream)
     listener = grpc.aio.server(
         options=[("grpc.max_receive_message_length", server.max_message_bytes), ("grpc.so_reuseport", 0)]
     )
     listener.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
-    port = listener.add_insecure_port("127.0.0.1:0")
+    port = listener.add_insecure_port(address)
     await listener.start()
     undertaker = asyncio.create_task(_stop_when_dead(server, listener))
     try:
-        yield f"127.0.0.1:{port}"
+        yield address.replace(":0", f":{port}")
     finally:
         undertaker.cancel()
         await listener.stop(0)

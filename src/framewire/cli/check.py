@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import textwrap
 from collections import Counter
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from framewire.errors import ConfigurationError, PeerError
+from framewire.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from framewire.testing.conformance import ProbeOptions, Result, Rule
@@ -32,10 +34,9 @@ class _Mode(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        try:
-            return int(value, 8)
-        except ValueError:
-            self.fail(f"{value!r} is no octal number such as 600 or 666", param, ctx)
+        if not re.fullmatch(r"(0o)?[0-7]{3,4}", value, re.ASCII):
+            self.fail(f"{value!r} is no permission such as 0600 or 0666", param, ctx)
+        return int(value.removeprefix("0o"), 8)
 
 
 @click.command()
@@ -59,9 +60,9 @@ class _Mode(click.ParamType[int]):
 @click.option(
     "--shared-memory-mode",
     type=_Mode(),
-    default="600",
+    default="0600",
     show_default=True,
-    help="Permissions of the files in /dev/shm; 666 when the server runs under another user id.",
+    help="Permissions of the files in /dev/shm; 0666 when the server runs under another user id.",
 )
 @click.option("--rule", "names", multiple=True, metavar="NAME", help="Play this rule only; may be repeated.")
 @click.option("--list", "is_list", is_flag=True, help="Name the rules and what they say, and stop.")
@@ -92,36 +93,32 @@ def check(
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from framewire.testing.conformance import ProbeOptions, parse_target, select_rules
 
+    rules = select_rules(names)
+    if is_list:
+        _print_rules(rules)
+        return
+    if target is None:
+        raise click.UsageError("missing HOST:PORT, the server to check")
+    if password and user is None:
+        raise click.UsageError("--password is nothing without --user")
+    options = ProbeOptions(
+        timeout_s=timeout_s,
+        user=user,
+        password=password,
+        configuration=configuration,
+        base_configuration=base_configuration,
+        shared_memory_mode=shared_memory_mode,
+    )
+    # Before the rules are played: a file that cannot be written would be said too late.
+    _check_writable(json_file)
     try:
-        rules = select_rules(names)
-        if is_list:
-            _print_rules(rules)
-            return
-        if target is None:
-            raise click.UsageError("Missing argument 'HOST:PORT'.")
-        if user is None and password:
-            raise click.UsageError("--password needs --user.")
-        address = parse_target(target)
-        options = ProbeOptions(
-            timeout_s=timeout_s,
-            user=user,
-            password=password,
-            configuration=configuration,
-            base_configuration=base_configuration,
-            shared_memory_mode=shared_memory_mode,
-        )
-    except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
-    try:
-        results = asyncio.run(_play(address, options, rules, is_table_on_stderr=json_file == "-"))
-    except PeerError as error:
-        raise click.ClickException(str(error)) from None
+        results = asyncio.run(_play(parse_target(target), options, rules, is_table_on_stderr=json_file == "-"))
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise click.ClickException("interrupted") from None
     if json_file is not None:
         _write_json(json_file, target, results)
     if any(result.verdict.outcome == "fail" for result in results):
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 async def _play(
@@ -136,14 +133,17 @@ async def _play(
     await reach(target, options)
     results: list[Result] = []
     table = _Table(rules, is_on_stderr=is_table_on_stderr)
-    verdicts = judge_server(target, options, rules)
-    for rule in rules:
-        table.begin(rule)
-        result = await anext(verdicts)
-        table.end(result)
-        results.append(result)
-    await verdicts.aclose()
-    table.close(results)
+    async with aclosing(judge_server(target, options, rules)) as verdicts:
+        for rule in rules:
+            table.begin(rule)
+            try:
+                result = await anext(verdicts)
+            except asyncio.CancelledError:
+                table.abandon()
+                raise
+            table.end(result)
+            results.append(result)
+    table.close(results, has_user=options.user is not None)
     return results
 
 
@@ -154,25 +154,49 @@ class _Table:
         self._is_on_stderr = is_on_stderr
         self._name_width = max(len(rule.name) for rule in rules)
         self._indent = self._name_width + _VERDICT_WIDTH + 4
-        stream = sys.stderr if is_on_stderr else sys.stdout
+        self._unplayed = 0
+        self._is_terminal = (sys.stderr if is_on_stderr else sys.stdout).isatty()
         # In a file one line holds one rule; on a terminal a long line is folded under its column.
-        self._width = max(shutil.get_terminal_size().columns, self._indent + 30) if stream.isatty() else 0
+        self._width = max(shutil.get_terminal_size().columns, self._indent + 30) if self._is_terminal else 0
         self._echo(f"{'rule':{self._name_width}}  {'verdict':{_VERDICT_WIDTH}}  what was seen")
 
     def begin(self, rule: Rule) -> None:
-        self._echo(f"{rule.name:{self._name_width}}  ", is_line=False)
+        """Shows on a terminal which rule is played."""
+        if self._is_terminal:
+            self._echo(rule.name, is_line=False)
 
     def end(self, result: Result) -> None:
-        outcome = result.verdict.outcome.value
-        verdict = click.style(f"{outcome:{_VERDICT_WIDTH}}", fg=_COLOURS[outcome], bold=outcome == "fail")
-        self._echo(f"{verdict}  {self._folded(result.verdict.seen)}")
-        if outcome == "fail":
-            says = self._folded(result.rule.sentence)
-            self._echo(" " * self._indent + click.style(says, dim=True))
+        """Prints what a rule came to, and after a failure the rule in words."""
+        from framewire.testing.conformance import NO_SESSION
 
-    def close(self, results: list[Result]) -> None:
+        self._clear_line()
+        if result.verdict.seen == NO_SESSION:
+            self._unplayed += 1
+            return
+        outcome = result.verdict.outcome.value
+        is_failure = outcome == "fail"
+        verdict = click.style(f"{outcome:{_VERDICT_WIDTH}}", fg=_COLOURS[outcome], bold=is_failure or None)
+        self._echo(f"{result.rule.name:{self._name_width}}  {verdict}  {self._folded(result.verdict.seen)}")
+        if is_failure:
+            self._echo(" " * self._indent + click.style(self._folded(result.rule.sentence), dim=True))
+
+    def close(self, results: list[Result], *, has_user: bool) -> None:
+        """Prints how many rules came to what."""
+        if self._unplayed:
+            remedy = ""
+            if not has_user and any("UNAUTHENTICATED" in result.verdict.seen for result in results):
+                remedy = "; the server wants --user and --password"
+            self._echo(f"{self._unplayed} rules were not played: no session can be opened{remedy}")
         counts = Counter(result.verdict.outcome.value for result in results)
         self._echo(f"{counts['pass']} passed, {counts['fail']} failed, {counts['not shown']} not shown")
+
+    def abandon(self) -> None:
+        """Takes back the name of a rule that will not end."""
+        self._clear_line()
+
+    def _clear_line(self) -> None:
+        if self._is_terminal:
+            self._echo("\r\x1b[K", is_line=False)
 
     def _folded(self, text: str) -> str:
         if not self._width:
@@ -211,8 +235,14 @@ def _write_json(file: str, target: str, results: list[Result]) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False)
     if file == "-":
         click.echo(text)
+    else:
+        Path(file).write_text(text + "\n", encoding="utf-8")
+
+
+def _check_writable(file: str | None) -> None:
+    if file is None or file == "-":
         return
     try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
+        Path(file).open("a", encoding="utf-8").close()
     except OSError as error:
-        raise click.ClickException(f"cannot write {file}: {error.strerror}") from None
+        raise ConfigurationError(f"--json {file} cannot be written: {error.strerror}") from None
