@@ -22,6 +22,10 @@ _WHOLE_FRAME = 0.6
 """When more of the picture than this changes at once, the light changed and nothing moved."""
 
 
+_MOVING_SHARE = 0.2
+"""The part of the learning rate with which the background follows what moves; what stops is part of it in the end."""
+
+
 @dataclass(slots=True)
 class _Background:
     """A session's picture when nothing moves: `(height, width) float32`, empty before the first frame."""
@@ -69,7 +73,9 @@ class MotionDetector(Processor):
         if cv2.countNonZero(mask) > _WHOLE_FRAME * mask.size:
             background.level = small.astype(np.float32)
             return ()
-        cv2.accumulateWeighted(small, background.level, self.options.learning_rate)
+        # What moves is learned slowly: else the background takes on a part of it, and it leaves a trail of motion.
+        cv2.accumulateWeighted(small, background.level, self.options.learning_rate, cv2.bitwise_not(mask))
+        cv2.accumulateWeighted(small, background.level, _MOVING_SHARE * self.options.learning_rate, mask)
         # Closing joins the parts of one thing, opening drops single pixels of noise.
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
