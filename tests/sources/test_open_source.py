@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from framewire.errors import ConfigurationError
+from framewire.errors import ConfigurationError, PeerError
 from framewire.sources import open_source
 from framewire.sources.address import public_address
 
@@ -95,16 +95,19 @@ def test_a_scheme_that_is_not_known_and_its_password() -> None:
 
 @pytest.mark.parametrize("spec", ["rtsp://me:secret@127.0.0.1:1/live", "RTSP://me:secret@127.0.0.1:1/live?key=secret"])
 def test_a_camera_that_cannot_be_reached(spec: str) -> None:
-    text = refusal(spec)
-    assert text.endswith("cannot be read as video (Connection refused); check address, network, user and password")
+    with pytest.raises(PeerError) as unreachable:
+        open_source(spec)
+    text = str(unreachable.value)
+    assert text.endswith("cannot be reached (Connection refused); check address, network, user and password")
     assert "***@127.0.0.1:1/live" in text
     assert "secret" not in text
 
 
 def test_a_web_server_that_cannot_be_reached() -> None:
-    assert refusal("http://me:secret@127.0.0.1:1/clip.mp4") == (
-        "http://***@127.0.0.1:1/clip.mp4 cannot be read as video (Connection refused);"
-        " check the address and the network"
+    with pytest.raises(PeerError) as unreachable:
+        open_source("http://me:secret@127.0.0.1:1/clip.mp4")
+    assert str(unreachable.value) == (
+        "http://***@127.0.0.1:1/clip.mp4 cannot be reached (Connection refused); check the address and the network"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framewire.errors import ConfigurationError
+from framewire.errors import ConfigurationError, PeerError
 from framewire.sources import open_source, web
 
 
@@ -117,5 +117,5 @@ def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=rf":{port}/live cannot .* \(no answer within 0\.2 s\)"):
+        with pytest.raises(PeerError, match=rf":{port}/live cannot be reached \(no answer within 0\.2 s\)"):
             open_source(f"http://127.0.0.1:{port}/live")

@@ -62,8 +62,8 @@ def open_source(spec: str, *, loop: bool = False) -> Source:
         loop: Whether to start over at the end; cameras have none.
 
     Raises:
-        ConfigurationError: There is no such thing, it cannot be reached or it cannot be read. A password in a URL is
-            not shown.
+        ConfigurationError: There is no such thing, or it cannot be read. A password in a URL is not shown.
+        PeerError: A camera or a server cannot be reached.
     """
     path = re.sub(r"^file:(//(localhost)?(?=/))?", "", spec)
     # FFmpeg knows its protocols in lower case only.

@@ -40,7 +40,7 @@ class VideoDecoder:
         name: What to call it in errors: without password.
         remedy: What to do when it cannot be opened.
         options: FFmpeg's options for the container and its protocol.
-        open_timeout_s: How long opening may take; None for as long as it takes.
+        open_timeout_s: How long a camera or a server may take to open; None for a file.
 
     Attributes:
         name: As given.
@@ -51,6 +51,7 @@ class VideoDecoder:
 
     Raises:
         ConfigurationError: It cannot be opened, is no video or has no video stream.
+        PeerError: The camera or the server cannot be reached.
     """
 
     def __init__(
@@ -120,9 +121,11 @@ class VideoDecoder:
             # No read timeout here: it takes the interpreter's lock at every poll (PyAV#1112). Sockets have FFmpeg's.
             container = av.open(self._address, options=self._options, timeout=(self._open_timeout_s, None))
         except av.error.ExitError:
-            raise self._refusal(f"no answer within {self._open_timeout_s:g} s") from None
+            raise self._unreachable(f"no answer within {self._open_timeout_s:g} s") from None
         except (av.error.FFmpegError, ValueError) as error:
             # Without the original error: its text holds the address, and that may hold a password.
+            if self._open_timeout_s is not None and isinstance(error, OSError | av.error.HTTPServerError):
+                raise self._unreachable(_reason(error)) from None
             raise self._refusal(_reason(error)) from None
         try:
             return container, self._video_stream(container)
@@ -132,6 +135,9 @@ class VideoDecoder:
 
     def _refusal(self, reason: str) -> ConfigurationError:
         return ConfigurationError(f"{self.name} cannot be read as video ({reason})", remedy=self._remedy)
+
+    def _unreachable(self, reason: str) -> PeerError:
+        return PeerError(f"{self.name} cannot be reached ({reason})", status="UNAVAILABLE", remedy=self._remedy)
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
         if _TEXT_ART & set(container.format.name.split(",")):

@@ -16,7 +16,8 @@ def open_rtsp(url: str) -> Video:
         url: `rtsp://` or `rtsps://`, with `user:password@` where the camera wants it.
 
     Raises:
-        ConfigurationError: The camera cannot be reached, refuses, or has no video.
+        ConfigurationError: The camera refuses, or has no video.
+        PeerError: The camera cannot be reached.
     """
     decoder = VideoDecoder(
         url,

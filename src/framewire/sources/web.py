@@ -15,7 +15,8 @@ def open_web_video(url: str, *, loop: bool = False) -> Video:
         loop: Whether to start over at the end, by asking the server again.
 
     Raises:
-        ConfigurationError: The server cannot be reached or refuses, or what it sends is no video.
+        ConfigurationError: The server refuses, or what it sends is no video.
+        PeerError: The server cannot be reached.
     """
     decoder = VideoDecoder(
         url,
