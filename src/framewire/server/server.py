@@ -26,7 +26,7 @@ from framewire.server.credentials import is_authentic
 from framewire.server.mailbox import Mailbox
 from framewire.server.options import ServerOptions
 from framewire.server.pools import Pools
-from framewire.server.stream import Services, Stream
+from framewire.server.stream import Services, Stream, end_call
 from framewire.wire import METHOD, SERVICE
 
 _log = logging.getLogger(__name__)
@@ -188,13 +188,16 @@ class Server:
 
     async def _process(self, _: Any, context: Any) -> None:  # grpc.aio's own types
         if self._is_draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down; connect again")
+            await end_call(context, grpc.StatusCode.UNAVAILABLE, "the server is shutting down; connect again")
         if not is_authentic(context.invocation_metadata() or (), self._options.credentials):
-            await context.abort(
-                grpc.StatusCode.UNAUTHENTICATED, f"{AUTHENTICATION_KEY} does not hold the credentials of this server"
+            await end_call(
+                context,
+                grpc.StatusCode.UNAUTHENTICATED,
+                f"{AUTHENTICATION_KEY} does not hold the credentials of this server",
             )
         if len(self._streams) >= self._options.max_sessions:
-            await context.abort(
+            await end_call(
+                context,
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"{len(self._streams)} sessions are open, as many as this server takes; "
                 "close one, or start the server with a larger --max-sessions",

@@ -97,6 +97,18 @@ class Services:
     lanes: MutableMapping[Lane, Stream]
 
 
+async def end_call(context: Context, code: grpc.StatusCode, details: str) -> None:
+    """Ends a call with an error; raises.
+
+    Raises:
+        CancelledError: The client is gone already. grpc takes this as the quiet end of a call.
+    """
+    try:
+        await context.abort(code, details)
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a stream ends.
@@ -164,7 +176,7 @@ class Stream:
             self._release()
         if ending.code is not grpc.StatusCode.OK:
             self._log.warning("ended with %s: %s", ending.code.name, ending.details)
-            await self._context.abort(ending.code, ending.details)
+            await end_call(self._context, ending.code, ending.details)
         self._log.info("ended")
 
     def drain(self) -> None:
@@ -216,6 +228,8 @@ class Stream:
             self._finish()
         except ProtocolError as error:
             self._end(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except grpc.aio.InternalError:
+            self._lose_client()
         except ProcessorError as error:
             self._log.error("%s", error)
             self._end(grpc.StatusCode.INTERNAL, "the processor cannot take this session; the server's log says why")
@@ -327,7 +341,11 @@ class Stream:
         while True:
             while self._outbox:
                 data = self._outbox.popleft()
-                await self._context.write(data)
+                try:
+                    await self._context.write(data)
+                except grpc.aio.InternalError:
+                    self._lose_client()
+                    return
                 self._unsent_bytes -= len(data)
                 if self._unsent_bytes <= _MAX_UNSENT_BYTES:
                     self._outbox_has_room.set()
@@ -366,6 +384,11 @@ class Stream:
             self._session.end()
             text = " ".join(details.split()).encode()[:_MAX_DETAILS_BYTES].decode(errors="ignore")
             self._ended.set_result(Ending(code, text, flush_s))
+
+    def _lose_client(self) -> None:
+        """The connection is gone; grpc cancels the call, sooner or later."""
+        self._session.end()
+        self._ended.cancel()
 
     def _release(self) -> None:
         """Lets go of everything; frames in a worker follow when it returns them."""
