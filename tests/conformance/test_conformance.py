@@ -1,4 +1,4 @@
-"""The probe finds each fault of contract.md section 9, and none where there is none."""
+"""The probe finds each fault that existing servers have (contract, section 9), and none where there is none."""
 
 from __future__ import annotations
 
