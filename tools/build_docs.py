@@ -21,7 +21,7 @@ import click
 ROOT = Path(__file__).resolve().parent.parent
 
 _SNIPPET = re.compile(
-    r"(?P<head><!-- file: (?P<path>[^#\s]+)(?:#(?P<region>\S+))? -->\n```(?P<language>\w+)\n)(?P<body>.*?)(?P<tail>^```$)",
+    r"(?P<head><!-- file: (?P<path>[^#\s]+)(?:#(?P<region>\S+))? -->\n```\w+\n)(?P<body>.*?)(?P<tail>^```$)",
     re.DOTALL | re.MULTILINE,
 )
 _GENERATED = re.compile(
