@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from framewire.cli.output import emit, say
 from framewire.errors import FramewireError, PeerError
 from framewire.model.format import Encoding, PixelFormat
 from framewire.model.inference import Classification
@@ -49,7 +51,18 @@ def demo(source: str | None) -> int:
     Without SOURCE the clip is a street whose light goes from day to night, made on the spot. SOURCE is a video, an
     image, a folder of images, or an rtsp:// URL, of which 10 seconds are taken.
     """
-    return asyncio.run(_demo(source))
+    return asyncio.run(_stopped_by_signals(_demo(source)))
+
+
+async def _stopped_by_signals(work: Coroutine[Any, Any, int]) -> int:
+    """A signal ends it; the server is stopped and the clip removed on the way out."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def _demo(source: str | None) -> int:
@@ -64,42 +77,38 @@ async def _demo(source: str | None) -> int:
     is_clean = True
     with tempfile.TemporaryDirectory(prefix="framewire-demo-") as folder:
         annotate: Callable[[SourceFrame], object]
-        spec, annotate, told = await asyncio.to_thread(_prepare, source, Path(folder))
-        _say(told)
+        spec, annotate, told = await _prepare(source, Path(folder))
+        say(told)
         async with _server() as address:
-            _say(f"framewire serve listens on {address}")
+            say(f"framewire serve listens on {address}")
             for name, memory_bytes, image, is_lossy in passes:
                 outcome = await _pass(spec, address, memory_bytes, image, annotate, is_lossy=is_lossy)
                 differences += outcome.differences
                 is_clean = is_clean and outcome.is_clean
                 summaries.append(f"{name}: {outcome.summary}")
-    sys.stdout.flush()
     for summary in summaries:
-        _say(summary)
+        say(summary)
     if differences:
-        _say(f"FAILED: {differences} answers differ from the truth")
+        say(f"FAILED: {differences} answers differ from the truth")
     elif not is_clean:
-        _say("FAILED: frames were lost, or answered more than once")
+        say("FAILED: frames were lost, or answered more than once")
     else:
-        _say("every answer is right")
+        say("every answer is right")
     return 0 if is_clean and not differences else 1
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _prepare(source: str | None, folder: Path) -> tuple[str, Callable[[SourceFrame], object], str]:
+async def _prepare(source: str | None, folder: Path) -> tuple[str, Callable[[SourceFrame], object], str]:
     """What to play, how to know the right verdict of a frame, and what to tell the user."""
-    from framewire.sources import Scene, open_source, write_clip
+    from framewire.playback import open_source_aside
+    from framewire.sources import Scene, write_clip
 
     if source is not None:
         # Refused now, not after a server has started.
-        open_source(source).close()
+        (await open_source_aside(source)).close()
         return source, _measured, f"clip: {source}; every answer is compared with a slow computation of its own"
     clip = folder / "street.mp4"
     scene = Scene()
-    truths = write_clip(clip, scene)
+    truths = await asyncio.to_thread(write_clip, clip, scene)
     dark = sum(truth.color_intensity == "dark" for truth in truths)
     text = f"clip: {len(truths)} frames of a street, {len(truths) - dark} by day and {dark} by night, made just now"
     return str(clip), lambda frame: _Expected(truths[frame.index].color_intensity), text
@@ -132,8 +141,7 @@ async def _pass(
     from framewire.client import ClientOptions, Match
     from framewire.model.message import GraphIdentifier
     from framewire.model.publish import to_json
-    from framewire.playback import PlayOptions, Report, play
-    from framewire.sources import open_source
+    from framewire.playback import PlayOptions, Report, open_source_aside, play
 
     report = Report()
     wrong: list[int] = []
@@ -141,7 +149,7 @@ async def _pass(
 
     def judge(answer: Answer) -> None:
         nonlocal judged
-        print(to_json(answer.result.timestamp, answer.inferences))
+        emit(to_json(answer.result.timestamp, answer.inferences))
         if answer.result.match is not Match.MATCHED or answer.index is None:
             return
         expected = _verdict(answer.note, is_lossy=is_lossy)
@@ -151,10 +159,9 @@ async def _pass(
         found = [item.tag.value for item in answer.inferences if isinstance(item, Classification)]
         if found != [expected]:
             wrong.append(answer.index)
-            _say(f"frame {answer.index} is {expected} and the server says {', '.join(found) or 'nothing'}")
+            say(f"frame {answer.index} is {expected} and the server says {', '.join(found) or 'nothing'}")
 
-    source = await asyncio.to_thread(open_source, spec)
-    with source:
+    with await open_source_aside(spec) as source:
         options = PlayOptions(image, duration_s=_LIVE_S if source.is_live else None)
         client_options = ClientOptions(
             shared_memory_bytes=max(memory_bytes, 4 * _frame_bytes(source.size)) if memory_bytes else 0,
@@ -195,12 +202,14 @@ async def _server() -> AsyncIterator[str]:
         yield await _address(process)
     except BaseException:
         process.kill()
-        await process.wait()
+        _, log = await process.communicate()
+        if log:
+            say(log.decode(errors="replace").strip())
         raise
     process.terminate()
-    _, errors = await process.communicate()
+    _, log = await process.communicate()
     if process.returncode != 0:
-        raise FramewireError(f"the server ended with {process.returncode}: {errors.decode(errors='replace').strip()}")
+        raise FramewireError(f"the server ended with {process.returncode}: {log.decode(errors='replace').strip()}")
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:

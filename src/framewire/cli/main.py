@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -12,10 +13,11 @@ from framewire import __version__
 from framewire.cli.check import check
 from framewire.cli.demo import demo
 from framewire.cli.logs import is_debugging
+from framewire.cli.output import flush_streams, open_missing_streams, say
 from framewire.cli.processors import processors
 from framewire.cli.send import send
 from framewire.cli.serve import serve
-from framewire.errors import ConfigurationError, FramewireError
+from framewire.errors import ConfigurationError, FramewireError, ProcessorError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -24,6 +26,8 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 @click.version_option(__version__, package_name="framewire")
 def cli() -> None:
     """Video frames in, inferences out: the Azure Video Analyzer gRPC extension contract."""
+    # What its C core prints, we tell ourselves, in one line and with what to do.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 for command in (serve, send, check, processors, demo):
@@ -34,32 +38,44 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; answers its exit code (0 done, 1 failed, 2 wrong usage or configuration)."""
     try:
         code = cli.main(None if arguments is None else list(arguments), prog_name="framewire", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return WRONG_USAGE
     except click.UsageError as error:
         return _complain(error.format_message(), WRONG_USAGE, help_of=error.ctx)
     except click.ClickException as error:
         return _complain(error.format_message(), FAILED)
     except ConfigurationError as error:
         return _complain(str(error), WRONG_USAGE, error)
+    except ProcessorError as error:
+        # The text of a processor that raised goes on with its traceback.
+        return _complain(str(error).partition("\nTraceback (most recent call last)")[0], FAILED, error)
     except FramewireError as error:
         return _complain(str(error), FAILED, error)
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", FAILED)
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone, and knows.
         return FAILED
     return code if isinstance(code, int) else DONE
 
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run())
+    open_missing_streams()
+    try:
+        sys.exit(run())
+    finally:
+        # Whatever comes now finds nothing to interrupt.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        flush_streams()
 
 
 def _complain(text: str, code: int, error: BaseException | None = None, help_of: click.Context | None = None) -> int:
     hint = f"; see {help_of.command_path} --help" if help_of is not None else ""
     line = " ".join(text.split()).rstrip(".")
-    print(f"framewire: {line}{hint}", file=sys.stderr)
+    say(f"framewire: {line}{hint}")
     if error is not None and is_debugging():
         sys.excepthook(type(error), error, error.__traceback__)
     return code

@@ -9,10 +9,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from framewire.cli.output import emit, say
 from framewire.errors import ConfigurationError, FramewireError
 from framewire.model.format import Encoding, PixelFormat
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _PIXEL_FORMATS = [member.name.lower() for member in PixelFormat if member is not PixelFormat.NONE]
 _SHARED_MEMORY_MIB = "20"
+_MOST_PIXELS = 65_535
 
 
 class _Size(click.ParamType[tuple[int | None, int | None]]):
@@ -37,6 +40,8 @@ class _Size(click.ParamType[tuple[int | None, int | None]]):
         if match is None or value == "x" or "0" in (match[1], match[2]):
             self.fail(f"{value!r} is no size such as 416x416, 640x (height follows) or x360", param, ctx)
         width, height = (int(text) if text else None for text in match.groups())
+        if max(width or 0, height or 0) > _MOST_PIXELS:
+            self.fail(f"{value!r} is too large; allowed: up to {_MOST_PIXELS} pixels", param, ctx)
         return width, height
 
 
@@ -141,11 +146,13 @@ async def _send(
     from framewire.client import ClientOptions
     from framewire.model.message import GraphIdentifier
     from framewire.model.publish import to_json, to_long_json
-    from framewire.playback import PlayOptions, Report, play
+    from framewire.playback import PlayOptions, Report, open_source_aside, play, unless_stopped
     from framewire.playback.encoder import ImageOptions
-    from framewire.sources import open_source
 
     form, layout = _form(encoding, pixel_format, quality)
+    if password and user is None:
+        raise ConfigurationError("--password needs --user")
+    _check_text("--extension-configuration", extension_configuration)
     for name, value in (
         ("fps", fps),
         ("duration", duration_s),
@@ -154,6 +161,9 @@ async def _send(
     ):
         if value is not None and not 0 < value < float("inf"):
             raise ConfigurationError(f"--{name} is {value:g}", allowed="a number above 0")
+    shared_memory_bytes = round((shared_memory_mib or 0) * (1 << 20))
+    if shared_memory_mib is not None and not 1 <= shared_memory_bytes <= 1 << 40:
+        raise ConfigurationError(f"--shared-memory is {shared_memory_mib:g} MiB", allowed="1 byte to 1 TiB")
     options = PlayOptions(
         ImageOptions(form, layout, 90 if quality is None else quality, size, scale),
         frames_per_second=fps,
@@ -164,28 +174,39 @@ async def _send(
     report = Report()
     stop = asyncio.Event()
     write = to_json if output == "json" else to_long_json
+    client_options = ClientOptions(
+        shared_memory_bytes=shared_memory_bytes,
+        shared_memory_mode=shared_memory_mode,
+        in_flight=in_flight,
+        configuration=extension_configuration,
+        user=user,
+        password=password,
+        handshake_timeout_s=timeout_s,
+    )
+    failures: list[FramewireError] = []
+    unwritten: list[Exception] = []
 
     def show(answer: Answer) -> None:
-        if answer.inferences:
-            print(write(answer.result.timestamp, answer.inferences))
+        if not answer.inferences or unwritten:
+            return
+        try:
+            emit(write(answer.result.timestamp, answer.inferences))
+        except (FramewireError, BrokenPipeError) as error:
+            # Nobody takes the results: no more frames, but those in flight are still answered.
+            unwritten.append(error)
+            stop.set()
 
     async def one(number: int) -> None:
-        client_options = ClientOptions(
-            shared_memory_bytes=round((shared_memory_mib or 0) * (1 << 20)),
-            shared_memory_mode=shared_memory_mode,
-            in_flight=in_flight,
-            configuration=extension_configuration,
-            identifier=GraphIdentifier("", f"framewire-send-{number}", "send"),
-            user=user,
-            password=password,
-        )
-        opened = await asyncio.to_thread(open_source, source, loop=is_loop)
+        opened = await unless_stopped(stop, open_source_aside(source, loop=is_loop))
+        if opened is None:
+            return
+        own_options = replace(client_options, identifier=GraphIdentifier("", f"framewire-send-{number}", "send"))
         with opened:
-            await play(opened, address, options, client_options, report=report, on_answer=show, stop=stop)
-            if opened.skipped:
-                print(f"framewire: {opened.skipped} frames of {source} could not be decoded", file=sys.stderr)
-
-    failures: list[FramewireError] = []
+            try:
+                await play(opened, address, options, own_options, report=report, on_answer=show, stop=stop)
+            finally:
+                if opened.skipped:
+                    say(f"framewire: {opened.skipped} frames of {source} could not be decoded")
 
     async def guarded(number: int) -> None:
         try:
@@ -198,12 +219,18 @@ async def _send(
         async with asyncio.TaskGroup() as tasks:
             for number in range(1, streams + 1):
                 tasks.create_task(guarded(number))
-    sys.stdout.flush()
     if report.sent or not failures:
-        print(report.summary(), file=sys.stderr)
-    if failures:
-        raise failures[0]
+        say(report.summary())
+    for error in (*unwritten, *failures):
+        raise error
     return 0 if report.is_clean else 1
+
+
+def _check_text(flag: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{flag} is {text!a}", allowed="text in UTF-8") from None
 
 
 def _form(encoding: str | None, pixel_format: str | None, quality: int | None) -> tuple[Encoding, PixelFormat]:
@@ -221,7 +248,7 @@ def _form(encoding: str | None, pixel_format: str | None, quality: int | None) -
 
 @contextlib.contextmanager
 def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """The first SIGINT or SIGTERM stops sending; frames in flight are still answered. A second one ends at once."""
+    """The first signal stops sending; frames in flight are still answered. A second one ends at once."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
@@ -230,17 +257,16 @@ def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
             task.cancel()
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, receive)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Started with nohup, the end of the terminal is none of ours.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, receive)
     try:
         yield
     except asyncio.CancelledError:
         if stop.is_set():
             raise KeyboardInterrupt from None
         raise
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 @contextlib.contextmanager
@@ -256,11 +282,11 @@ def _progress(report: Report) -> Iterator[None]:
             await asyncio.sleep(0.5)
             rate = report.answered / (time.perf_counter() - started)
             line = f"\r\x1b[K{report.sent} sent, {report.answered} answered, {rate:.1f} frames/s"
-            print(line, end="", file=sys.stderr, flush=True)
+            say(line, end="")
 
     telling = asyncio.ensure_future(tell())
     try:
         yield
     finally:
         telling.cancel()
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        say("\r\x1b[K", end="")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
-import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from framewire.cli.logs import LEVELS, configure_logging
+from framewire.cli.output import say
 from framewire.cli.settings import KeyValue, Setting, gather, read_file, setting, table
 from framewire.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from framewire.server import ServerOptions
 
 
 @click.command()
@@ -109,44 +115,73 @@ def serve(context: click.Context, /, *, show_config: bool, **_: Any) -> int:  # 
     """
     configure_logging(context.params["log_level"])
     settings = gather(context)
+    options = _options(settings)
     if show_config:
         click.echo(table(settings))
         return 0
-    return asyncio.run(_serve(settings))
+    # Until there is something to drain: a processor's file may take its time to import.
+    for number in _STOPPING:
+        signal.signal(number, _leave)
+    return asyncio.run(_serve(options, settings))
 
 
-async def _serve(settings: dict[str, Setting]) -> int:
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def _leave(_: int, __: FrameType | None) -> None:
+    os._exit(0)
+
+
+_OPTION_OF = {
+    "host": "host",
+    "port": "port",
+    "batch_size": "batch_size",
+    "batch_wait": "batch_wait_ms",
+    "batch_reply": "batch_reply",
+    "max_message": "max_message_mib",
+    "max_frame": "max_frame_mib",
+    "max_sessions": "max_sessions",
+    "max_bad_frames": "max_bad_frames",
+    "max_in_flight": "max_in_flight",
+    "max_in_flight_mib": "max_in_flight_mib",
+    "max_total_in_flight": "max_total_in_flight",
+    "max_total_in_flight_mib": "max_total_in_flight_mib",
+    "strict_configuration": "strict_configuration",
+    "shared_memory_read": "shared_memory_read",
+    "drain_timeout": "drain_timeout_s",
+}
+"""Settings, and what the server calls them."""
+
+
+def _options(settings: Mapping[str, Setting]) -> ServerOptions:
+    from framewire.server import ServerOptions
+
+    values: dict[str, Any] = {}
+    for name, option in _OPTION_OF.items():
+        setting = settings[name]
+        try:
+            ServerOptions(**{option: setting.value})
+        except ConfigurationError as error:
+            problem = f"{error.problem} ({setting.source})"
+            raise ConfigurationError(problem, allowed=error.allowed, remedy=error.remedy) from None
+        values[option] = setting.value
+    return ServerOptions(**values)
+
+
+async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int:
     import cv2
 
     from framewire.processors.catalogue import Catalogue
     from framewire.processors.options import parse_option
-    from framewire.server import Server, ServerOptions
+    from framewire.server import Server
 
     # Workers are the parallelism; threads of OpenCV beneath them only get in each other's way.
     cv2.setNumThreads(1)
-    values = {name: setting.value for name, setting in settings.items()}
-    options = ServerOptions(
-        host=values["host"],
-        port=values["port"],
-        batch_size=values["batch_size"],
-        batch_wait_ms=values["batch_wait"],
-        batch_reply=values["batch_reply"],
-        max_message_mib=values["max_message"],
-        max_frame_mib=values["max_frame"],
-        max_sessions=values["max_sessions"],
-        max_bad_frames=values["max_bad_frames"],
-        max_in_flight=values["max_in_flight"],
-        max_in_flight_mib=values["max_in_flight_mib"],
-        max_total_in_flight=values["max_total_in_flight"],
-        max_total_in_flight_mib=values["max_total_in_flight_mib"],
-        strict_configuration=values["strict_configuration"],
-        shared_memory_read=values["shared_memory_read"],
-        drain_timeout_s=values["drain_timeout"],
-        credentials=_credentials(values["credentials"]),
-    )
+    options = dataclasses.replace(options, credentials=_credentials(settings["credentials"].value))
     catalogue = Catalogue()
-    processor = catalogue.load(values["processor"])
-    server = Server(options, processor, dict(parse_option(text) for text in values["option"]), catalogue)
+    processor = catalogue.load(settings["processor"].value)
+    processor_options = dict(parse_option(text) for text in settings["option"].value)
+    server = Server(options, processor, processor_options, catalogue)
     stop = _stop_on_signals()
     starting = asyncio.ensure_future(server.start())
     stopping = asyncio.ensure_future(stop.wait())
@@ -155,17 +190,16 @@ async def _serve(settings: dict[str, Setting]) -> int:
         # Told to stop while a model loads: nothing has been served, so there is nothing to drain.
         os._exit(0)
     starting.result()
-    # The line that scripts wait for: nothing before it, nothing behind it.
-    print(f"listening on {server.address}", file=sys.stderr, flush=True)
+    # The line that scripts wait for.
+    say(f"listening on {server.address}")
     await stopping
-    print(f"draining: {server.sessions} sessions, {server.frames_in_flight} frames in flight", file=sys.stderr)
+    say(f"draining: {server.sessions} sessions, {server.frames_in_flight} frames in flight")
     is_drained = await server.drain()
     await server.stop()
     if not is_drained:
-        print(
+        say(
             f"framewire: frames in flight were not answered within {options.drain_timeout_s:g} s; "
-            "give them longer with --drain-timeout",
-            file=sys.stderr,
+            "give them longer with --drain-timeout"
         )
     return 0 if is_drained else 1
 
@@ -176,11 +210,11 @@ def _stop_on_signals() -> asyncio.Event:
 
     def receive() -> None:
         if stop.is_set():
-            print("framewire: second signal, exiting now", file=sys.stderr, flush=True)
+            say("framewire: second signal, exiting now")
             os._exit(1)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, receive)
     return stop
 
@@ -188,13 +222,18 @@ def _stop_on_signals() -> asyncio.Event:
 def _credentials(path: Path | None) -> dict[str, str]:
     user = os.environ.get("FRAMEWIRE_USER")
     credentials = {user: os.environ.get("FRAMEWIRE_PASSWORD", "")} if user else {}
+    if os.environ.get("FRAMEWIRE_PASSWORD") and not user:
+        # Started like this, it would let everyone in.
+        raise ConfigurationError("FRAMEWIRE_PASSWORD is set and FRAMEWIRE_USER is not", remedy="set both or none")
     if path is None:
         return credentials
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigurationError(f"cannot read credentials from {path}: {reason}") from None
+        raise ConfigurationError(
+            f"cannot read credentials from {path}: {reason}", remedy="check --credentials"
+        ) from None
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

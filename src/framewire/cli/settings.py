@@ -63,12 +63,14 @@ def read_file(context: click.Context, _: click.Parameter, path: Path | None) -> 
     options = {_file_name(option): option for option in context.command.params if option.name not in _NOT_IN_A_FILE}
     defaults: dict[str, object] = {}
     for name, value in values.items():
-        option = options.get(name.replace("_", "-"))
+        long_name = name.replace("_", "-")
+        option = options.get(long_name)
         if option is None or option.name is None:
-            near = difflib.get_close_matches(name, options, n=1)
+            near = difflib.get_close_matches(long_name, options, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigurationError(f"{path} sets unknown {name!r}{hint}", allowed=", ".join(sorted(options)))
-        given = _file_value(name, value, path)
+        given = _options_of_processor(value, path) if long_name == "option" else value
+        _check_type(option, given, f"{path}: {name} is {value!r}")
         try:
             option.type_cast_value(context, given)
         except click.BadParameter as error:
@@ -85,12 +87,40 @@ def _file_name(option: click.Parameter) -> str:
     return (option.name or "").replace("_", "-")
 
 
-def _file_value(name: str, value: object, path: Path) -> object:
-    if isinstance(value, dict) and name == "option":
-        return [f"{key}={item if isinstance(item, str) else json.dumps(item)}" for key, item in value.items()]
-    if isinstance(value, dict | list) and name != "option":
-        raise ConfigurationError(f"{path}: {name} is {value!r}", allowed="one value")
-    return value
+def _options_of_processor(value: object, path: Path) -> list[str]:
+    """The options of a processor as ``--option`` would give them, from a table or a list."""
+    if isinstance(value, dict):
+        return [f"{key}={_option_text(item, key, path)}" for key, item in value.items()]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    raise ConfigurationError(f"{path}: option is {value!r}", allowed="a table [option], or a list of key=value texts")
+
+
+def _option_text(value: object, key: str, path: Path) -> str:
+    try:
+        return value if isinstance(value, str) else json.dumps(value)
+    except TypeError:
+        raise ConfigurationError(
+            f"{path}: option.{key} is {value}, a {type(value).__name__}",
+            allowed="texts, numbers, true, false, and lists and tables of them",
+        ) from None
+
+
+def _check_type(option: click.Parameter, value: object, what: str) -> None:
+    """Refuses a value of a file that click would bend into shape: a port of 5.5, or of true."""
+    if option.multiple:
+        return
+    match option.type:
+        case click.types.IntParamType():
+            is_right, allowed = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+        case click.types.FloatParamType():
+            is_right, allowed = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+        case click.types.BoolParamType():
+            is_right, allowed = isinstance(value, bool), "true or false"
+        case _:
+            is_right, allowed = isinstance(value, str), "a text in quotes"
+    if not is_right:
+        raise ConfigurationError(what, allowed=allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +151,7 @@ def gather(context: click.Context, environment: Mapping[str, str] = os.environ) 
 def _source(context: click.Context, parameter: click.Parameter) -> str:
     match context.get_parameter_source(parameter.name or ""):
         case ParameterSource.COMMANDLINE:
-            return f"flag {parameter.opts[0]}"
+            return f"flag {parameter.opts[-1]}"
         case ParameterSource.ENVIRONMENT:
             return f"environment {parameter.envvar}"
         case ParameterSource.DEFAULT_MAP:
@@ -166,11 +196,12 @@ def _override(settings: dict[str, Setting], name: str, value: object, variable: 
     before = settings[name]
     if before.source.startswith("flag") and before.value != value:
         _log.warning(
-            "environment variable %s=%s overrides %s %s; unset it to use the flag",
+            "environment variable %s sets %s to %s and overrides %s %s; unset it to use the flag",
             variable,
-            value,
+            name.replace("_", "-"),
+            _shown(value),
             before.source,
-            before.value,
+            _shown(before.value),
         )
     settings[name] = Setting(value, f"environment {variable}")
 

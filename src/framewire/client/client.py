@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -16,8 +16,16 @@ import numpy.typing as npt
 
 from framewire.client.address import parse_address
 from framewire.client.slots import SlotAllocator
-from framewire.errors import ClosedError, ConfigurationError, FrameError, PeerError, ProtocolError
-from framewire.frames.shared_memory import SharedMemoryFile
+from framewire.errors import (
+    ClosedError,
+    ConfigurationError,
+    FrameError,
+    FramewireError,
+    PeerError,
+    ProtocolError,
+    SharedMemoryError,
+)
+from framewire.frames.shared_memory import SHARED_MEMORY_FOLDER, SharedMemoryFile
 from framewire.model.credentials import AUTHENTICATION_KEY, basic_token
 from framewire.model.format import VideoFormat
 from framewire.model.inference import Inference
@@ -32,6 +40,13 @@ from framewire.model.message import (
 )
 from framewire.session.client import Accepted, AnswerReceived, ClientSession, ClientState, Match
 from framewire.wire import METHOD_PATH, decode, encode
+
+_MOST_SHARED_MEMORY_BYTES = 1 << 40
+
+_ENDING_S = 5.0
+"""How long the end of a stream may take to become known."""
+
+_MADE_UP = "Internal error from Core"
 
 FrameBytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 """One frame in the form that the descriptor announced; an array must be contiguous."""
@@ -68,8 +83,10 @@ class ClientOptions:
     def __post_init__(self) -> None:
         if self.in_flight < 1:
             raise ConfigurationError(f"in flight is {self.in_flight}", allowed="1 or more")
-        if self.shared_memory_bytes < 0:
-            raise ConfigurationError(f"shared memory is {self.shared_memory_bytes} bytes", allowed="0 or more")
+        if not 0 <= self.shared_memory_bytes <= _MOST_SHARED_MEMORY_BYTES:
+            raise ConfigurationError(
+                f"shared memory is {self.shared_memory_bytes} bytes", allowed=f"0 to {_MOST_SHARED_MEMORY_BYTES}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +137,14 @@ class Client:
         self._slot_of: dict[int, int] = {}
         self._sent_at: dict[int, float] = {}
         self._changed = asyncio.Condition()
+        self._sending = asyncio.Lock()
+        self._leaving: int | None = None
+        self._call: Any = None
+        self._answers: AsyncIterator[bytes] | None = None
+        self._channel: Any = None
         self._failure: PeerError | None = None
         self._is_over = False
+        self._is_closed = False
         self.server_identifier: GraphIdentifier | str | None = None
         """How the server names itself; known once the client is entered."""
         self.sent = 0
@@ -145,7 +168,7 @@ class Client:
     async def _open(self) -> None:
         options = self._options
         if options.shared_memory_bytes:
-            self._memory = SharedMemoryFile(options.shared_memory_bytes, mode=options.shared_memory_mode)
+            self._memory = _shared_memory(options)
             self._slots = SlotAllocator(options.shared_memory_bytes)
         limit = int(options.max_message_mib * (1 << 20))
         self._channel = grpc.aio.insecure_channel(
@@ -155,12 +178,16 @@ class Client:
                 ("grpc.max_send_message_length", -1),
                 # Many clients of one process would share one connection otherwise.
                 ("grpc.use_local_subchannel_pool", 1),
+                # Extension servers are neighbours; http_proxy is meant for the world outside.
+                ("grpc.enable_http_proxy", 0),
             ],
         )
         metadata = None
         if options.user is not None:
             metadata = ((AUTHENTICATION_KEY, basic_token(options.user, options.password)),)
         self._call = self._channel.stream_stream(METHOD_PATH)(metadata=metadata)
+        # Not call.read(): after a write that failed it no longer gives the answers that have arrived.
+        self._answers = aiter(self._call)
         descriptor = Descriptor(
             options.identifier,
             options.configuration,
@@ -170,6 +197,7 @@ class Client:
         )
         try:
             async with asyncio.timeout(options.handshake_timeout_s):
+                # When it cannot be written the server has ended the stream, and reading tells why.
                 await self._write(self._session.open(descriptor))
                 answer = await self._read()
         except TimeoutError:
@@ -211,40 +239,54 @@ class Client:
                 allowed=f"up to {self._options.shared_memory_bytes} bytes",
                 remedy="make the shared memory larger, or embed the frames",
             )
-        async with self._changed:
-            while True:
-                self._check_open()
-                if self._session.in_flight < self._options.in_flight:
-                    if self._slots is None:
-                        offset = None
-                        break
-                    offset = self._slots.take(data.nbytes)
-                    if offset is not None:
-                        break
-                await self._changed.wait()
-            content: Content = data
-            if offset is not None and self._memory is not None:
-                self._memory.buffer[offset : offset + data.nbytes] = data
-                content = ContentReference(offset, data.nbytes)
-            message = self._session.send(Sample(timestamp, content, inferences))
-            number = message.sequence_number
-            if offset is not None:
-                self._slot_of[number] = offset
-            self._sent_at[number] = time.perf_counter()
-            self.sent += 1
-            # Still under the lock: messages leave in the order of their numbers.
-            await self._write(message)
+        # One at a time: messages leave in the order of their numbers. Answers are taken in meanwhile, as a server may
+        # stop reading until they are.
+        async with self._sending:
+            async with self._changed:
+                offset = await self._room(data.nbytes)
+                content: Content = data
+                if offset is not None and self._memory is not None:
+                    self._memory.buffer[offset : offset + data.nbytes] = data
+                    content = ContentReference(offset, data.nbytes)
+                message = self._session.send(Sample(timestamp, content, inferences))
+                number = message.sequence_number
+                if offset is not None:
+                    self._slot_of[number] = offset
+                self._sent_at[number] = time.perf_counter()
+                self._leaving = number
+                self.sent += 1
+            try:
+                is_written = await self._write(message)
+            finally:
+                async with self._changed:
+                    self._leaving = None
+                    self._changed.notify_all()
+            if not is_written:
+                raise await self._why_over()
         return number
+
+    async def _room(self, length_bytes: int) -> int | None:
+        """Waits for room for a frame; returns its offset in the shared memory, None when frames are embedded."""
+        while True:
+            self._check_open()
+            if self._session.in_flight < self._options.in_flight:
+                if self._slots is None:
+                    return None
+                offset = self._slots.take(length_bytes)
+                if offset is not None:
+                    return offset
+            await self._changed.wait()
 
     async def finish(self) -> None:
         """Says that no more frames come; the results of those in flight are still received."""
-        if self._session.state is ClientState.STREAMING:
-            self._session.finish()
-            # When the server has ended the stream already, whoever iterates is told.
-            with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
-                await self._call.done_writing()
+        async with self._sending:
+            if self._session.state is ClientState.STREAMING:
+                self._session.finish()
+                # When the server has ended the stream already, whoever iterates is told.
+                with contextlib.suppress(grpc.RpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
+                    await self._call.done_writing()
 
-    async def __aiter__(self) -> AsyncIterator[Result]:
+    async def __aiter__(self) -> AsyncGenerator[Result, None]:
         """The results, as they come.
 
         Raises:
@@ -274,6 +316,8 @@ class Client:
             latency_s = time.perf_counter() - self._sent_at.pop(event.sequence_number)
             offset = self._slot_of.pop(event.sequence_number, None)
             async with self._changed:
+                # Its `send` returns first, so that whoever sent it knows its number.
+                await self._changed.wait_for(lambda: self._leaving != event.sequence_number)
                 if offset is not None and self._slots is not None:
                     self._slots.free(offset)
                 self._changed.notify_all()
@@ -306,25 +350,30 @@ class Client:
             self._is_over = True
             self._changed.notify_all()
 
-    async def _write(self, message: Message) -> None:
+    async def _write(self, message: Message) -> bool:
+        """Sends a message; False when the server has ended the stream."""
         try:
             await self._call.write(encode(message))
-        except grpc.RpcError as error:
-            raise self._translated(error) from None
-        except asyncio.InvalidStateError:
-            # The call is over; its status says why.
-            raise await self._status() from None
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            return False
+        except asyncio.CancelledError:
+            self._raise_when_closed()
+            raise
+        return True
 
     async def _read(self) -> Message | None:
         """The next message, or None when the server ended the stream with OK."""
+        if self._answers is None:
+            raise ClosedError("the client is not open")
         try:
-            data: Any = await self._call.read()
-        except grpc.RpcError as error:
-            raise self._translated(error) from None
-        if data is grpc.aio.EOF:
+            data = await anext(self._answers)
+        except (StopAsyncIteration, grpc.RpcError):
             if await self._call.code() is grpc.StatusCode.OK:
                 return None
-            raise await self._status()
+            raise await self._status() from None
+        except asyncio.CancelledError:
+            self._raise_when_closed()
+            raise
         try:
             return decode(data)
         except ProtocolError as error:
@@ -332,11 +381,31 @@ class Client:
                 f"{self._target} sent something else than the contract's messages: {error}", status="OK"
             ) from None
 
-    async def _status(self) -> PeerError:
-        return self._peer_error(await self._call.code(), await self._call.details())
+    def _raise_when_closed(self) -> None:
+        """grpc.aio cancels whoever waits for a call that is closed; that is not the task's own cancellation."""
+        task = asyncio.current_task()
+        if self._is_closed and task is not None and not task.cancelling():
+            raise ClosedError("the client was closed") from None
 
-    def _translated(self, error: grpc.RpcError) -> PeerError:
-        return self._peer_error(error.code(), error.details())
+    async def _why_over(self) -> FramewireError:
+        """Why a frame could not leave.
+
+        Answers may still be on their way, and the status comes after them: who iterates finds it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_S), self._changed:
+                await self._changed.wait_for(lambda: self._is_over)
+        if self._is_over:
+            return self._failure or ClosedError("the session is over")
+        return await self._status()
+
+    async def _status(self) -> PeerError:
+        # After a write that failed, grpc.aio makes one up until it has read the server's own.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_S):
+                while await self._call.details() == _MADE_UP:  # noqa: ASYNC110 - it offers no event
+                    await asyncio.sleep(0.005)
+        return self._peer_error(await self._call.code(), await self._call.details())
 
     def _peer_error(self, code: grpc.StatusCode, details: str | None) -> PeerError:
         text = details or "no details"
@@ -352,12 +421,23 @@ class Client:
 
     async def _close(self) -> None:
         self.lost = self._session.end()
-        self._is_over = True
-        call = getattr(self, "_call", None)
-        if call is not None:
-            call.cancel()
-        channel = getattr(self, "_channel", None)
-        if channel is not None:
-            await channel.close()
+        self._is_over = self._is_closed = True
+        # First what needs no waiting, so that a cancellation leaves no file behind.
         if self._memory is not None:
             self._memory.close()
+        if self._call is not None:
+            self._call.cancel()
+        async with self._changed:
+            self._changed.notify_all()
+        if self._channel is not None:
+            await self._channel.close()
+
+
+def _shared_memory(options: ClientOptions) -> SharedMemoryFile:
+    try:
+        return SharedMemoryFile(options.shared_memory_bytes, mode=options.shared_memory_mode)
+    except OSError as error:
+        raise SharedMemoryError(
+            f"no shared memory can be made in {SHARED_MEMORY_FOLDER} ({error.strerror})",
+            remedy="see whether it is there and writable, or embed the frames",
+        ) from None

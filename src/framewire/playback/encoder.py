@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from framewire.errors import ConfigurationError
+from framewire.errors import ConfigurationError, FormatError
 from framewire.frames.encoded import encode
 from framewire.frames.raw import pack
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
@@ -44,15 +44,16 @@ class FrameEncoder:
     Args:
         source_size: (width, height) of the pictures in pixels.
         options: The form to send.
+
+    Raises:
+        ConfigurationError: The pictures would get a size that no frame can have.
     """
 
     def __init__(self, source_size: tuple[int, int], options: ImageOptions) -> None:
         self._options = options
         self.scaling = Scaling.plan(source_size, options.size, options.scale)
         """Where the source picture lies in the sent one."""
-        self.video_format = VideoFormat(
-            options.encoding, self.scaling.output_width, self.scaling.output_height, options.pixel_format
-        )
+        self.video_format = _video_format(self.scaling, options)
         """What the descriptor announces."""
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes | npt.NDArray[np.uint8]:
@@ -63,3 +64,11 @@ class FrameEncoder:
                 return pack(scaled, self._options.pixel_format)
             case encoding:
                 return encode(scaled, encoding, self._options.quality)
+
+
+def _video_format(scaling: Scaling, options: ImageOptions) -> VideoFormat:
+    try:
+        return VideoFormat(options.encoding, scaling.output_width, scaling.output_height, options.pixel_format)
+    except FormatError as error:
+        # It is not the peer that breaks a rule here.
+        raise ConfigurationError(error.problem, allowed=error.allowed, remedy=error.remedy) from None

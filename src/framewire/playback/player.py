@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,11 @@ from framewire.client import Client, ClientOptions, Match, Result
 from framewire.errors import PeerError
 from framewire.model.inference import Inference, unscale_inferences
 from framewire.playback.encoder import FrameEncoder, ImageOptions
+from framewire.playback.reader import ReaderThread
 from framewire.playback.report import Report
 from framewire.sources import Source, SourceFrame
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,37 +100,37 @@ async def play(
     notes: dict[int, tuple[int, object]] = {}
     client = Client(address, encoder.video_format, client_options)
     started = time.perf_counter()
+    counted = 0
     try:
-        async with client:
-            started = last_answer = time.perf_counter()
+        async with AsyncExitStack() as resources:
+            if await unless_stopped(stop, resources.enter_async_context(client)) is None:
+                return
+            started = last_news = time.perf_counter()
 
             async def feed() -> None:
-                async for prepared in _read_ahead(source, encoder, options, annotate, stop):
-                    number = await client.send(prepared.data, _ticks(prepared.time_s, client_options.timescale))
-                    notes[number] = (prepared.index, prepared.note)
-                    report.sent += 1
+                nonlocal counted
+                async with aclosing(_read_ahead(source, encoder, options, annotate, stop)) as frames:
+                    async for prepared in frames:
+                        number = await client.send(prepared.data, _ticks(prepared.time_s, client_options.timescale))
+                        notes[number] = (prepared.index, prepared.note)
+                        report.sent += 1
+                        counted += 1
                 await client.finish()
 
             async def watch() -> None:
+                nonlocal last_news
                 while True:
                     await asyncio.sleep(min(1.0, options.answer_timeout_s / 4))
-                    if client.in_flight and time.perf_counter() - last_answer > options.answer_timeout_s:
-                        raise PeerError(
-                            f"{address} has not answered {client.in_flight} frames for {options.answer_timeout_s:g} s",
-                            status="DEADLINE_EXCEEDED",
-                        )
-                    if not client.in_flight:
-                        last_answer_is_now()
+                    if not client.in_flight and not feeder.done():
+                        last_news = time.perf_counter()
+                    elif time.perf_counter() - last_news > options.answer_timeout_s:
+                        raise _silence(address, client.in_flight, options.answer_timeout_s)
 
-            def last_answer_is_now() -> None:
-                nonlocal last_answer
-                last_answer = time.perf_counter()
-
-            async with asyncio.TaskGroup() as tasks:
+            async with asyncio.TaskGroup() as tasks, aclosing(aiter(client)) as results:
                 feeder = tasks.create_task(feed())
                 watcher = tasks.create_task(watch())
-                async for result in client:
-                    last_answer_is_now()
+                async for result in results:
+                    last_news = time.perf_counter()
                     report.add(result)
                     index, note = None, None
                     if result.match is Match.MATCHED:
@@ -139,7 +142,27 @@ async def play(
         raise _first(group) from None
     finally:
         report.duration_s = max(report.duration_s, time.perf_counter() - started)
+        # The one whose sending failed is among those that were lost.
+        report.sent += client.sent - counted
         report.lost += client.lost
+
+
+async def unless_stopped(stop: asyncio.Event, work: Awaitable[_T]) -> _T | None:
+    """Waits for some work; when the stop comes first the work is cancelled and the answer is None."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        stopping.cancel()
+        if working.cancel():
+            await asyncio.wait({working})
+
+
+def _silence(address: str, in_flight: int, timeout_s: float) -> PeerError:
+    what = f"has not answered {in_flight} frames" if in_flight else "has answered all and not ended the stream"
+    return PeerError(f"{address} {what} for {timeout_s:g} s", status="DEADLINE_EXCEEDED")
 
 
 async def _read_ahead(
@@ -148,7 +171,7 @@ async def _read_ahead(
     options: PlayOptions,
     annotate: Callable[[SourceFrame], object],
     stop: asyncio.Event,
-) -> AsyncIterator[_Prepared]:
+) -> AsyncGenerator[_Prepared, None]:
     """Frames of a source at their pace, the next one read and encoded on a thread of its own meanwhile."""
     loop = asyncio.get_running_loop()
     frames = iter(source)
@@ -169,32 +192,32 @@ async def _read_ahead(
         await asyncio.wait({due, stopped}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         return due.done() and not stop.is_set()
 
-    # Not a `with` block: its exit would wait for a reader that hangs in a camera.
-    reader = ThreadPoolExecutor(1, thread_name_prefix="framewire-source")
+    reader = ReaderThread("framewire-source")
     stopped = asyncio.ensure_future(stop.wait())
+    following = loop.run_in_executor(reader, prepare)
     sent = 0
     try:
-        following = loop.run_in_executor(reader, prepare)
         while options.most_frames is None or sent < options.most_frames:
             if not await unless_over(following, deadline):
                 return
             prepared = following.result()
             if prepared is None:
                 return
-            following = loop.run_in_executor(reader, prepare)
+            if sent + 1 != options.most_frames:
+                following = loop.run_in_executor(reader, prepare)
             if options.frames_per_second:
-                pause_s = started + sent / options.frames_per_second - loop.time()
-                if pause_s > 0 and await unless_over(stopped, loop.time() + pause_s):
-                    return
+                due = started + sent / options.frames_per_second
+                await asyncio.wait({stopped}, timeout=max(0.0, min(due, deadline or due) - loop.time()))
             if stop.is_set() or (deadline is not None and loop.time() >= deadline):
                 return
             yield prepared
             sent += 1
     finally:
         stopped.cancel()
-        following.cancel()
+        if not following.cancel():
+            following.exception()  # seen: of a frame that nobody wants any more
         source.close()
-        reader.shutdown(wait=False, cancel_futures=True)
+        reader.shutdown()
 
 
 def _ticks(time_s: float, timescale: int) -> int:
