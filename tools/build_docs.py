@@ -27,6 +27,7 @@ _SNIPPET = re.compile(
 _GENERATED = re.compile(
     r"(?P<head><!-- generated: (?P<name>\S+) -->\n)(?P<body>.*?)(?P<tail><!-- end: (?P=name) -->)", re.DOTALL
 )
+_SAID_DEFAULT = re.compile(r"\s*\[default: (.+?)\]$")
 _MARKER = re.compile(r"^\s*# (end)?region: \S+\n", re.MULTILINE)
 
 
@@ -137,14 +138,16 @@ def _flags(option: click.Option) -> str:
 
 
 def _default(option: click.Option) -> str:
-    # Where --help names a default in its words, the value that click knows is a stand-in.
+    # Where the help names a default in its words, click knows none.
+    if said := _SAID_DEFAULT.search(option.help or ""):
+        return f"`{said[1]}`" if " " not in said[1] else said[1]
     if option.is_flag or not option.show_default or option.default in (None, ""):
         return ""
     return f"`{option.default:g}`" if isinstance(option.default, float) else f"`{option.default}`"
 
 
 def _help(option: click.Option) -> str:
-    return " ".join((option.help or "").split())
+    return " ".join(_SAID_DEFAULT.sub("", option.help or "").split())
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
