@@ -142,8 +142,11 @@ async def test_what_is_no_json_object_is_refused_before_the_descriptor_is_answer
 
 async def test_a_configuration_of_megabytes_is_refused_before_anybody_has_to_wait_for_it() -> None:
     async with attacked() as server:
+        assert await refused(server, '{"processor":"' + "x" * 300_000 + '"}') == (
+            "extension_configuration has 300016 characters; allowed: up to 262144"
+        )
         assert await refused(server, '{"processor":"' + "x" * (20 << 20) + '"}') == (
-            "extension_configuration has 20971536 characters; allowed: up to 262144"
+            "a message has 20971584 bytes beside its frame; allowed: up to 1048576"
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,10 +191,15 @@ async def connection(address: str, **options: int) -> AsyncIterator[grpc.aio.Cha
 
 @asynccontextmanager
 async def camera(
-    address: str, *, metadata: Sequence[tuple[str, str]] = (), is_reading: bool = True, compression: Any = None
+    address: str,
+    *,
+    metadata: Sequence[tuple[str, str]] = (),
+    is_reading: bool = True,
+    compression: Any = None,
+    options: Mapping[str, int] | None = None,
 ) -> AsyncIterator[WireCamera]:
     """A call on a connection of its own, on which nothing was sent yet."""
-    async with connection(address) as channel:
+    async with connection(address, **(options or {})) as channel:
         call = channel.stream_stream(METHOD_PATH)(metadata=tuple(metadata), compression=compression)
         wire_camera = WireCamera(call, is_reading=is_reading)
         try:

@@ -52,9 +52,11 @@ class Pools:
         return entry.pool
 
     def release(self, selection: Selection) -> None:
-        """A session no longer uses its pool."""
+        """A session no longer uses its pool; after :meth:`close` there is nothing left to do."""
         key = _key(selection)
-        self._let_go(key, self._entries[key])
+        entry = self._entries.get(key)
+        if entry is not None:
+            self._let_go(key, entry)
 
     def close(self, timeout_s: float) -> bool:
         """Closes all pools; False when a worker was still busy after the time."""

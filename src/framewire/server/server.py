@@ -31,6 +31,9 @@ from framewire.wire import METHOD, SERVICE
 
 _log = logging.getLogger(__name__)
 
+_CANCEL_S = 1.0
+"""How long cancelled streams may take to let go."""
+
 
 class BindError(FramewireError):
     """The server cannot listen where it was told to."""
@@ -159,8 +162,11 @@ class Server:
         await self._health.enter_graceful_shutdown()
         for stream in list(self._streams):
             stream.drain()
+        return await self._wait_for_streams(self._options.drain_timeout_s)
+
+    async def _wait_for_streams(self, timeout_s: float) -> bool:
         try:
-            async with asyncio.timeout(self._options.drain_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 while self._streams:
                     self._emptied.clear()
                     await self._emptied.wait()
@@ -172,6 +178,8 @@ class Server:
         """Ends all streams now and closes the processors. To lose nothing, :meth:`drain` first."""
         self._is_draining = True
         await self._server.stop(grace=None)
+        # grpc does not wait for the calls that it cancels, and they have frames and sessions to give back.
+        await self._wait_for_streams(_CANCEL_S)
         is_closed = await asyncio.to_thread(self._pools.close, 1.0)
         if not is_closed:
             _log.warning("a processor is still busy; it ends with the process")

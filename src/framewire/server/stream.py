@@ -46,11 +46,17 @@ EXTENSION_NAME = "framewire"
 _FLUSH_S = 1.0
 """How long answers that are ready may take to leave before a stream that failed is cut off."""
 
+_MAX_OVERHEAD_BYTES = 1 << 20
+"""Of a message beside its frame: everybody waits while it is read."""
+
 _MESSAGE_OVERHEAD_BYTES = 1024
 """Room that a message needs beside an embedded frame."""
 
-_MAX_UNSENT_BYTES = 1 << 20
+_MAX_UNSENT = 2048
 """Answers that a client has not taken yet; beyond it the client is not read, so that they do not pile up here."""
+
+_MAX_UNSENT_BYTES = 1 << 20
+"""The same in bytes."""
 
 _MAX_DETAILS_BYTES = 2000
 """Longest text of a status: percent-encoded it must fit into the 8 KiB of metadata that clients accept."""
@@ -220,7 +226,7 @@ class Stream:
             while (data := await self._receive()) is not grpc.aio.EOF:
                 if self._ended.done():
                     return  # by the outcome of a frame, while this message was on its way
-                match self._session.receive(decode(data)):
+                match self._session.receive(decode(data, max_overhead_bytes=_MAX_OVERHEAD_BYTES)):
                     case DescriptorReceived(descriptor):
                         await self._accept(descriptor)
                     case SampleReceived(number, sample):
@@ -240,7 +246,7 @@ class Stream:
     async def _receive(self) -> Any:
         """The next message, once there is room for a frame: a stream that is too fast is not read."""
         while True:
-            if self._unsent_bytes > _MAX_UNSENT_BYTES:
+            if not self._has_room_for_answers:
                 self._outbox_has_room.clear()
                 await self._outbox_has_room.wait()
             elif not self._budget.has_room:
@@ -249,6 +255,10 @@ class Stream:
                 await self._services.budget.room()
             else:
                 return await self._context.read()
+
+    @property
+    def _has_room_for_answers(self) -> bool:
+        return len(self._outbox) < _MAX_UNSENT and self._unsent_bytes < _MAX_UNSENT_BYTES
 
     async def _accept(self, descriptor: Descriptor) -> None:
         options = self._services.options
@@ -347,7 +357,7 @@ class Stream:
                     self._lose_client()
                     return
                 self._unsent_bytes -= len(data)
-                if self._unsent_bytes <= _MAX_UNSENT_BYTES:
+                if self._has_room_for_answers:
                     self._outbox_has_room.set()
             if self._is_outbox_closed:
                 return

@@ -16,29 +16,40 @@ from framewire.model.message import (
 )
 from framewire.wire import extension_pb2 as pb
 from framewire.wire.inferences import add_inferences, read_inferences
+from framewire.wire.overhead import overhead_bytes
+
+MAX_INFERENCES = 10_000
+"""Most inferences of one sample that are read, when what a message may cost is bounded."""
 
 
-def decode(data: bytes) -> Message:
+def decode(data: bytes, *, max_overhead_bytes: int | None = None) -> Message:
     """Reads one message.
 
     Args:
         data: A serialised ``MediaStreamMessage``.
+        max_overhead_bytes: Bounds what reading it may cost: most bytes beside the frame, of at most 10,000 inferences.
+            None trusts the sender.
 
     Returns:
         The message. The content of an embedded frame is a copy of its own.
 
     Raises:
-        ProtocolError: The bytes are no such message.
+        ProtocolError: The bytes are no such message, or cost too much to read.
         FormatError: A descriptor announces frames that cannot be.
     """
     message = pb.MediaStreamMessage()
     try:
+        if max_overhead_bytes is not None and len(data) > max_overhead_bytes:
+            _check_overhead(data, max_overhead_bytes)
         message.ParseFromString(data)
-    except DecodeError:
+    except (DecodeError, ValueError):
         raise ProtocolError(
             f"a message of {len(data)} bytes is not a MediaStreamMessage",
             remedy="check that both sides use the extension contract's .proto",
         ) from None
+    count = len(message.media_sample.inferences)
+    if max_overhead_bytes is not None and count > MAX_INFERENCES:
+        raise ProtocolError(f"a sample has {count} inferences", allowed=f"up to {MAX_INFERENCES}")
     payload: Descriptor | Sample | None = None
     match message.WhichOneof("payload"):
         case "media_sample":
@@ -46,6 +57,11 @@ def decode(data: bytes) -> Message:
         case "media_stream_descriptor":
             payload = _read_descriptor(message.media_stream_descriptor)
     return Message(message.sequence_number, message.ack_sequence_number, payload)
+
+
+def _check_overhead(data: bytes, most: int) -> None:
+    if (overhead := overhead_bytes(data)) > most:
+        raise ProtocolError(f"a message has {overhead} bytes beside its frame", allowed=f"up to {most}")
 
 
 def encode(message: Message) -> bytes:
