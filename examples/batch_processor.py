@@ -19,12 +19,14 @@ class MainColour(Processor):
 
     def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
         # Cameras of one batch may have pictures of different sizes; a model wants one size.
-        batch = np.stack([cv2.resize(frame.pixels, (64, 64), interpolation=cv2.INTER_AREA) for frame in frames])
+        pictures = [cv2.resize(frame.pixels, (64, 64), interpolation=cv2.INTER_AREA) for frame in frames]
+        batch = np.stack(pictures).astype(np.float32)
         return [[self._classify(shares, len(frames))] for shares in self._predict(batch)]
 
-    def _predict(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    def _predict(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         sums = batch.sum(axis=(1, 2), dtype=np.float64)
-        return sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
+        shares: npt.NDArray[np.float64] = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
+        return shares
 
     def _classify(self, shares: npt.NDArray[np.float64], batch_size: int) -> Inference:
         best = int(shares.argmax())

@@ -13,11 +13,15 @@ class MovingLight(Processor):
 
     def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
         return [
-            [self._judge(frame, motion, motion.box) for motion in frame.upstream if _has_box(motion)]
+            [
+                self._judge(frame, motion, motion.box)
+                for motion in frame.upstream
+                if isinstance(motion, Motion) and motion.box is not None
+            ]
             for frame in frames
         ]
 
-    def _judge(self, frame: Frame, motion: Inference, box: Rectangle) -> Inference:
+    def _judge(self, frame: Frame, motion: Motion, box: Rectangle) -> Inference:
         left, top = int(box.l * frame.width), int(box.t * frame.height)
         right, bottom = round((box.l + box.w) * frame.width), round((box.t + box.h) * frame.height)
         region = frame.pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
@@ -25,10 +29,6 @@ class MovingLight(Processor):
         # The reference lets a consumer find the motion that this is about.
         related = [motion.inference_id] if motion.inference_id else []
         return Entity(Tag(label), box, subtype="movingLight", related_inferences=related)
-
-
-def _has_box(inference: Inference) -> bool:
-    return isinstance(inference, Motion) and inference.box is not None
 
 
 # endregion: processor
