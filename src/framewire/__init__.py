@@ -3,6 +3,7 @@
 What a processor needs is here; the server is in :mod:`framewire.server`, the client in :mod:`framewire.client`.
 """
 
+from framewire.model.format import Encoding, PixelFormat, VideoFormat
 from framewire.model.frame import Frame, SessionInfo
 from framewire.model.geometry import Rectangle
 from framewire.model.inference import Attribute, Classification, Entity, Event, Inference, Motion, Other, Tag, Text
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Attribute",
     "Classification",
+    "Encoding",
     "Entity",
     "Event",
     "Frame",
@@ -21,10 +23,12 @@ __all__ = [
     "Layout",
     "Motion",
     "Other",
+    "PixelFormat",
     "Processor",
     "Rectangle",
     "SessionInfo",
     "Tag",
     "Text",
+    "VideoFormat",
     "option",
 ]

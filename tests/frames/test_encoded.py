@@ -378,8 +378,8 @@ def test_quality_makes_a_jpg_larger() -> None:
 def test_wrong_arguments_of_encode_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="RAW frames are packed, not encoded; allowed: JPG, PNG, BMP"):
         encode(picture(4, 2), Encoding.RAW)
-    with pytest.raises(ValueError, match="quality 0 is out of range; allowed: 1 to 100"):
-        encode(picture(4, 2), Encoding.JPG, 0)
+    with pytest.raises(ValueError, match="quality 101 is out of range; allowed: 0 to 100"):
+        encode(picture(4, 2), Encoding.JPG, 101)
     with pytest.raises(ValueError, match=r"an array \(2, 4\) uint8 is no picture"):
         encode(picture(4, 2)[..., 0], Encoding.PNG)
     with pytest.raises(FrameError, match="a picture of 65536x1 pixels cannot be encoded as JPG"):

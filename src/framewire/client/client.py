@@ -228,11 +228,13 @@ class Client:
             The frame's sequence number, which its result carries.
 
         Raises:
-            FrameError: It is larger than the whole shared memory.
+            FrameError: It is larger than the whole shared memory, or its timestamp is no 64 bit number.
             PeerError: The server has ended the stream.
             ClosedError: The client is finished.
         """
         data = (frame.data if isinstance(frame, np.ndarray) else memoryview(frame)).cast("B")
+        if not 0 <= timestamp < 1 << 64:
+            raise FrameError(f"timestamp {timestamp} does not fit the wire", allowed="0 to 2**64 - 1")
         if self._memory is not None and data.nbytes > self._options.shared_memory_bytes:
             raise FrameError(
                 f"a frame of {data.nbytes} bytes does not fit the shared memory",

@@ -44,6 +44,9 @@ def decode(data: bytes | memoryview, video_format: VideoFormat, layout: Layout) 
     """
     encoding = video_format.encoding
     declared = (video_format.width, video_format.height)
+    if layout is not Layout.UNTOUCHED and isinstance(data, memoryview) and not isinstance(data.obj, bytes):
+        # The sender can still write to it: what is judged here and what is decoded must be the same bytes.
+        data = bytes(data)
     if (size := read_header(data, encoding)) != declared:
         raise _wrong_size(encoding, size, declared)
     untouched = np.frombuffer(data, np.uint8)
@@ -80,7 +83,7 @@ def encode(rgb: npt.NDArray[np.uint8], encoding: Encoding, quality: int = 90) ->
     Args:
         rgb: ``(height, width, 3) uint8``, RGB.
         encoding: JPG, PNG or BMP.
-        quality: Of a JPG, 1 to 100; the others are lossless.
+        quality: Of a JPG, 0 to 100; the others are lossless.
 
     Returns:
         The encoded picture.
@@ -93,8 +96,8 @@ def encode(rgb: npt.NDArray[np.uint8], encoding: Encoding, quality: int = 90) ->
         raise ValueError("RAW frames are packed, not encoded; allowed: JPG, PNG, BMP")
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f"an array {rgb.shape} {rgb.dtype} is no picture; allowed: (height, width, 3) uint8")
-    if not 1 <= quality <= 100:
-        raise ValueError(f"quality {quality} is out of range; allowed: 1 to 100")
+    if not 0 <= quality <= 100:
+        raise ValueError(f"quality {quality} is out of range; allowed: 0 to 100")
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if encoding is Encoding.JPG else []
     try:
         done, encoded = cv2.imencode(f".{encoding.name.lower()}", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)

@@ -108,7 +108,12 @@ class ThreadPool:
 
         Returns:
             A future with the lane, or with the ProcessorError that the processor ended with.
+
+        Raises:
+            ClosedError: The pool is closing.
         """
+        if self._is_closing or not self._thread.is_alive():
+            raise ClosedError(f"processor {self._name} is closing")
         opened: Future[Lane] = Future()
 
         def call() -> None:

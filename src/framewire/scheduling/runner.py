@@ -109,6 +109,8 @@ class ProcessorRunner:
         except BaseException as error:
             raise self._failed("cannot choose a layout", error) from None
         pixels = read_frame(task.content.open(), info.video_format, layout)
+        # The same whether the frame was decoded or lies in the camera's memory: a processor finds out at once.
+        pixels.flags.writeable = False
         return Frame(pixels, info, task.sequence_number, task.timestamp, task.upstream, task.lane.state)
 
     def _process(self, frames: list[Frame], outcomes: list[Outcome]) -> None:

@@ -44,7 +44,10 @@ class FrameFaults:
         """A frame failed. The first of its kind is logged at once, then one every ten seconds."""
         self.in_a_row += 1
         self.total += 1
-        kind = "processing failed" if isinstance(error, ProcessorError) else "bad frame"
+        self.note("processing failed" if isinstance(error, ProcessorError) else "bad frame", sequence_number, error)
+
+    def note(self, kind: str, sequence_number: int, what: object) -> None:
+        """Logs something odd about a frame, as often as a bad one; it does not count as one."""
         now = self._clock()
         if kind in self._told_at and now - self._told_at[kind] < _LOG_EVERY_S:
             self._untold[kind] += 1
@@ -52,7 +55,7 @@ class FrameFaults:
         more = f" (and {self._untold[kind]} more since the last such line)" if self._untold[kind] else ""
         self._told_at[kind] = now
         self._untold[kind] = 0
-        self._log.warning("%s: sample %d: %s%s", kind, sequence_number, error, more)
+        self._log.warning("%s: sample %d: %s%s", kind, sequence_number, what, more)
 
     def tell_rest(self) -> None:
         """Logs what was counted and not told yet."""

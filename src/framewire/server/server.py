@@ -177,6 +177,9 @@ class Server:
     async def stop(self) -> None:
         """Ends all streams now and closes the processors. To lose nothing, :meth:`drain` first."""
         self._is_draining = True
+        for stream in list(self._streams):
+            stream.cut_off()
+        await self._wait_for_streams(_CANCEL_S)
         await self._server.stop(grace=None)
         # grpc does not wait for the calls that it cancels, and they have frames and sessions to give back.
         await self._wait_for_streams(_CANCEL_S)

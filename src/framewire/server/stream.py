@@ -21,16 +21,15 @@ from framewire.errors import (
     ProtocolError,
 )
 from framewire.frames.content import EmbeddedContent, FrameContent, ReferencedContent
-from framewire.frames.raw import raw_lengths
 from framewire.frames.shared_memory import SharedMemoryReader
-from framewire.model.format import Encoding, VideoFormat
 from framewire.model.frame import SessionInfo
 from framewire.model.inference import Inference
-from framewire.model.message import ContentReference, Descriptor, GraphIdentifier, Message, Sample
+from framewire.model.message import ContentReference, Descriptor, Message, Sample
 from framewire.processors.configuration import Selection
 from framewire.processors.options import shown
 from framewire.scheduling.pool import ThreadPool
 from framewire.scheduling.task import FrameTask, Lane, Outcome
+from framewire.server.admission import camera_name, check_size, largest_frame_bytes
 from framewire.server.aggregate import Aggregation
 from framewire.server.budget import Budget
 from framewire.server.faults import FrameFaults
@@ -49,9 +48,6 @@ _FLUSH_S = 1.0
 _MAX_OVERHEAD_BYTES = 1 << 20
 """Of a message beside its frame: everybody waits while it is read."""
 
-_MESSAGE_OVERHEAD_BYTES = 1024
-"""Room that a message needs beside an embedded frame."""
-
 _MAX_UNSENT = 2048
 """Answers that a client has not taken yet; beyond it the client is not read, so that they do not pile up here."""
 
@@ -60,15 +56,6 @@ _MAX_UNSENT_BYTES = 1 << 20
 
 _MAX_DETAILS_BYTES = 2000
 """Longest text of a status: percent-encoded it must fit into the 8 KiB of metadata that clients accept."""
-
-_LARGEST_PIXEL_BYTES = 8
-"""Of a PNG with 16 bits for each of four channels."""
-
-_HEADERS_BYTES = 1 << 20
-"""Room for what an encoded frame holds beside its pixels."""
-
-_LONGEST_NAME = 200
-"""Of a camera, in the log."""
 
 
 class Context(Protocol):
@@ -178,6 +165,9 @@ class Stream:
                 self._outbox_filled.set()
                 await asyncio.wait({writer}, timeout=ending.flush_s)
                 writer.cancel()
+        except asyncio.CancelledError:
+            self._log.info("the client went away")
+            raise
         finally:
             self._release()
         if ending.code is not grpc.StatusCode.OK:
@@ -193,6 +183,14 @@ class Stream:
         if self._reader is not None:
             self._reader.cancel()
         self._finish()
+
+    def cut_off(self) -> None:
+        """Ends the stream now, whatever is in flight."""
+        self._end(
+            grpc.StatusCode.UNAVAILABLE,
+            "the server is shutting down and did not answer all frames in time; connect again",
+            flush_s=0.0,
+        )
 
     def settle(self, outcome: Outcome) -> None:
         """Answers one frame that a worker has returned."""
@@ -265,13 +263,13 @@ class Stream:
         video_format = descriptor.video_format
         if video_format is None:
             raise FormatError("the descriptor has no video format")  # the session has judged it before
-        _check_size(video_format, descriptor, options)
+        check_size(video_format, descriptor, options)
         selection = self._services.select(descriptor.configuration)
         if descriptor.shared_memory is not None:
             self._memory = SharedMemoryReader(
                 descriptor.shared_memory,
                 options.shared_memory_read,
-                max_frame_bytes=_largest_frame_bytes(video_format),
+                max_frame_bytes=largest_frame_bytes(video_format),
             )
         self._pool = await self._services.pools.acquire(selection)
         self._selection = selection
@@ -279,9 +277,7 @@ class Stream:
         self._lane = await _opened_lane(self._pool, info)
         self._services.lanes[self._lane] = self
         transfer = "embedded" if self._memory is None else "shared memory"
-        self._log.info(
-            "%s: %s, %s, processor %s", _camera_name(descriptor), video_format, transfer, selection.kind.name
-        )
+        self._log.info("%s: %s, %s, processor %s", camera_name(descriptor), video_format, transfer, selection.kind.name)
         if selection.ignored:
             self._log.warning(
                 "members of the extension configuration that mean nothing to processor %s are ignored: %s",
@@ -292,7 +288,7 @@ class Stream:
 
     def _take(self, number: int, sample: Sample) -> None:
         if sample.problems:
-            self._log.warning("sample %d came with illegal inferences, left out: %s", number, sample.problems[0])
+            self._faults.note("illegal upstream inferences are left out", number, sample.problems[0])
         content: FrameContent
         match sample.content:
             case None:
@@ -426,46 +422,6 @@ class Stream:
             self._selection = None
 
 
-def _check_size(video_format: VideoFormat, descriptor: Descriptor, options: ServerOptions) -> None:
-    """Refuses frames that could never arrive, before the first one is sent."""
-    if video_format.decoded_bytes > options.max_frame_bytes:
-        raise FormatError(
-            f"a frame of {video_format.width}x{video_format.height} takes {video_format.decoded_bytes} bytes decoded",
-            allowed=f"up to {options.max_frame_bytes}",
-            remedy="scale the frames down, or start the server with a larger --max-frame",
-        )
-    if video_format.encoding is not Encoding.RAW:
-        return
-    shortest, longest = raw_lengths(video_format)
-    if longest > options.max_frame_bytes:
-        raise FormatError(
-            f"a frame of {video_format} takes {longest} bytes",
-            allowed=f"up to {options.max_frame_bytes}",
-            remedy="leave smaller gaps between the rows, or start the server with a larger --max-frame",
-        )
-    if descriptor.shared_memory is not None:
-        if 0 < descriptor.shared_memory.length_bytes < shortest and shortest > options.max_message_bytes:
-            raise FormatError(
-                f"a frame of {shortest} bytes fits neither the shared memory of "
-                f"{descriptor.shared_memory.length_bytes} bytes nor a message",
-                remedy="make the shared memory larger",
-            )
-    elif shortest + _MESSAGE_OVERHEAD_BYTES > options.max_message_bytes:
-        raise FormatError(
-            f"an embedded frame of {shortest} bytes does not fit a message",
-            allowed=f"messages up to {options.max_message_bytes} bytes",
-            remedy="use shared memory, scale the frames down, or start the server with a larger --max-message",
-        )
-
-
-def _largest_frame_bytes(video_format: VideoFormat) -> int:
-    """No frame of the format is longer, so that nobody can make the server copy or walk without end."""
-    if video_format.encoding is Encoding.RAW:
-        # With room for a wrong length to be called so.
-        return raw_lengths(video_format)[1] + _HEADERS_BYTES
-    return video_format.width * video_format.height * _LARGEST_PIXEL_BYTES + _HEADERS_BYTES
-
-
 async def _opened_lane(pool: ThreadPool, info: SessionInfo) -> Lane:
     opening = pool.open_lane(info)
 
@@ -479,15 +435,3 @@ async def _opened_lane(pool: ThreadPool, info: SessionInfo) -> Lane:
         # The client went away while the processor made the session's state: it is closed as soon as it is there.
         opening.add_done_callback(close)
         raise
-
-
-def _camera_name(descriptor: Descriptor) -> str:
-    match descriptor.identifier:
-        case GraphIdentifier() as graph:
-            name = f"{graph.graph_instance_name}/{graph.graph_node_name}"
-        case str() as text:
-            name = text
-        case _:
-            name = "unnamed"
-    # A client's words must not pass for lines of the log.
-    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
