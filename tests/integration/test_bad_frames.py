@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from attacked_server import attacked, running
 from toy_processors import telling
-from wire_camera import LIGHT, SMALL, Ending, WireCamera, camera, memory_file
+from wire_camera import LIGHT, SMALL, Ending, WireCamera, camera, eventually, memory_file
 
 from framewire.frames.encoded import encode
 from framewire.model.format import Encoding, VideoFormat
@@ -133,6 +134,20 @@ async def test_bad_frames_are_not_logged_one_by_one(caplog: pytest.LogCaptureFix
         "bad frame: sample 2: a frame of 23 bytes is not RAW RGB24 4x2; allowed: 24 bytes",
         "bad frame: 99 more",
     ]
+
+
+async def test_frames_that_are_on_their_way_when_the_session_ends_are_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with attacked(max_bad_frames=1) as server:
+        for _ in range(20):
+            async with camera(server.address) as attacker:
+                await attacker.handshake()
+                for _ in range(30):
+                    await attacker.frame(bytes(23))
+                # A write that meets the end of the call hides its status from this client.
+                await eventually(lambda: server.sessions == 1)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_the_frames_of_a_batch_beside_a_bad_one_are_answered() -> None:

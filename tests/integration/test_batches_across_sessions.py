@@ -46,7 +46,9 @@ async def gather(server: Server, clients: Sequence[WireCamera], held: GatedFirst
     await clients[0].frame(b"\xfe" * 24)
     assert await asyncio.to_thread(held.gate.entered.wait, PATIENCE_S)
     numbers = [await client.frame(bytes([index]) * 24) for index, client in enumerate(clients)]
-    await eventually(lambda: server.frames_in_flight == len(clients) + 1)
+    # A neighbour's frames come and go beside them, on a processor of their own.
+    (entry, *_) = server._pools._entries.values()
+    await eventually(lambda: entry.pool.statistics().waiting == len(clients))
     held.gate.open()
     return numbers
 
@@ -110,7 +112,13 @@ async def test_only_sessions_with_equal_options_share_a_batch() -> None:
         held.gate.open()
         for client in everybody:
             assert (await client.finish()).code == "OK"
-    assert sorted(seen) == [[1, 0, 1, 2, 3], [1, 254], [2, 4, 5], [2, 254]]
+    # Frames of different connections come in any order.
+    assert sorted([value, *sorted(frames)] for value, *frames in seen) == [
+        [1, 0, 1, 2, 3],
+        [1, 254],
+        [2, 4, 5],
+        [2, 254],
+    ]
 
 
 def picky(frames: Sequence[Frame]) -> Any:
@@ -129,21 +137,12 @@ def lazy(frames: Sequence[Frame]) -> Any:
 async def test_a_batch_that_fails_is_tried_frame_by_frame_and_only_the_frame_at_fault_fails(process: Any) -> None:
     record, held = Record(), GatedFirst(process)
     async with attacked(toy(held, record=record), batch_size=5) as server, cameras(server, 5) as clients:
-        await clients[0].frame(b"\xfe" * 24)
-        assert await asyncio.to_thread(held.gate.entered.wait, PATIENCE_S)
-        numbers = [await client.frame(bytes([index]) * 24) for index, client in enumerate(clients)]
-        await eventually(lambda: server.frames_in_flight >= 6 and server._services.budget.frames >= 6)
-        await eventually(lambda: all(client_has_waiting(server) for _ in clients))
-        held.gate.open()
+        numbers = await gather(server, clients, held)
         answers = [await client.answer(number) for client, number in zip(clients, numbers, strict=True)]
     assert [words(answer.inferences) for answer in answers] == [["0"], ["1"], [], ["3"], ["4"]]
-    assert record.batches == [[254], [0, 1, 2, 3, 4], [0], [1], [2], [3], [4]]
-
-
-def client_has_waiting(server: Server) -> bool:
-    """Five frames wait at the server's own processor."""
-    (entry, *_) = server._pools._entries.values()
-    return entry.pool.statistics().waiting == 5
+    held_alone, together, *one_by_one = record.batches
+    assert (held_alone, sorted(together)) == ([254], [0, 1, 2, 3, 4])
+    assert one_by_one == [[value] for value in together]
 
 
 async def test_an_invalid_inference_for_one_frame_of_a_batch_fails_that_frame_alone() -> None:
@@ -153,7 +152,7 @@ async def test_an_invalid_inference_for_one_frame_of_a_batch_fails_that_frame_al
         numbers = await gather(server, clients, held)
         answers = [await client.answer(number) for client, number in zip(clients, numbers, strict=True)]
     assert [words(answer.inferences) for answer in answers] == [["0"], ["1"], [], ["3"], ["4"]]
-    assert record.batches == [[254], [0, 1, 2, 3, 4]]
+    assert [sorted(batch) for batch in record.batches] == [[254], [0, 1, 2, 3, 4]]
 
 
 async def test_without_batch_wait_a_frame_never_waits_for_a_fuller_batch() -> None:

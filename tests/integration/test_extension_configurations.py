@@ -29,6 +29,8 @@ class Labels:
     def __post_init__(self) -> None:
         if not 0 <= self.inference_confidence <= 1:
             raise ValueError("allowed: 0 to 1")
+        if self.object_label == "camera":
+            raise ValueError("\N{CAMERA}" * 10_000)
 
 
 class _Labelled:
@@ -163,6 +165,13 @@ async def test_a_refusal_of_a_very_long_name_still_says_what_is_allowed() -> Non
             f"extension_configuration: option threshold of processor color-intensity is '{long[:80]}'..: "
             "input should be a valid number, unable to parse string as a number"
         )
+
+
+async def test_a_refusal_in_very_many_words_of_a_processor_is_cut_to_what_clients_can_receive() -> None:
+    async with attacked(LABELLED) as server:
+        text = await refused(server, '{"objectLabel":"camera"}')
+        assert text.startswith("extension_configuration: options of processor labelled: \N{CAMERA}\N{CAMERA}")
+        assert 1_900 < len(text.encode()) <= 2_000
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from attacked_server import running
@@ -55,12 +56,12 @@ async def test_a_processor_is_opened_before_the_server_listens_and_closed_when_i
 
 async def test_stopping_closes_the_sessions_before_the_processor() -> None:
     record = Record()
-    async with running(living(record)) as server:
-        client = camera(server.address)
-        async with client as open_client:
-            await open_client.handshake()
-            await server.stop()
-            assert record.events == ["open", "open session", "close session", "close"]
+    async with running(living(record)) as server, AsyncExitStack() as stack:
+        for _ in range(4):
+            client = await stack.enter_async_context(camera(server.address))
+            await client.handshake()
+        await server.stop()
+        assert record.events == ["open"] + ["open session"] * 4 + ["close session"] * 4 + ["close"]
 
 
 async def test_a_processor_that_sessions_ask_for_lives_as_long_as_one_of_them_uses_it() -> None:
