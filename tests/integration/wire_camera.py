@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
 from framewire.model.message import (
@@ -36,6 +37,10 @@ SMALL = VideoFormat(Encoding.RAW, 4, 2, PixelFormat.RGB24)
 
 DARK = bytes(24)
 LIGHT = b"\xff" * 24
+
+
+TAKES_LITTLE = {"grpc.http2.lookahead_bytes": 16, "grpc.http2.bdp_probe": 0}
+"""A transport that takes next to nothing before it is read, so that answers pile up at the server."""
 
 
 async def eventually(is_so: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
@@ -61,7 +66,9 @@ class WireCamera:
         self._call = call
         self._sequence_number = 0
         self._changed = asyncio.Event()
+        self._status: Ending | None = None
         self._ending: Ending | None = None
+        call.add_done_callback(self._note_status)
         self.received: list[Message] = []
         self._reader = asyncio.create_task(self._read()) if is_reading else None
 
@@ -156,13 +163,28 @@ class WireCamera:
             while (data := await self._call.read()) is not grpc.aio.EOF:
                 self.received.append(decode(data))
                 self._changed.set()
-        # grpc.aio says INTERNAL when a write meets the end of the call, until it has read the server's own status.
         for _ in range(500):
-            self._ending = Ending((await self._call.code()).name, await self._call.details() or "")
-            if self._ending.details != "Internal error from Core":
+            if self._status is not None and self._status.details != "Internal error from Core":
                 break
             await asyncio.sleep(0.01)
+        self._ending = self._status
         self._changed.set()
+
+    def _note_status(self, _: Any) -> None:
+        """Keeps the server's own status: when a write meets the end of the call, grpc.aio puts INTERNAL in its place.
+
+        That may come before it or after.
+        """
+        status = Ending(_at_once(self._call.code()).name, _at_once(self._call.details()) or "")
+        if status.details != "Internal error from Core" or self._status is None:
+            self._status = status
+
+
+def _at_once(answer: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that has nothing to wait for."""
+    with pytest.raises(StopIteration) as caught:
+        answer.send(None)
+    return caught.value.value
 
 
 def descriptor(
