@@ -46,7 +46,7 @@ docs: .venv/dev.stamp
 	@$(BIN)/python tools/build_docs.py
 
 bench: .venv/core.stamp
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/run.py --write
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

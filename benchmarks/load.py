@@ -80,6 +80,8 @@ async def measure(address: str, process_id: int, cell: Cell, seconds: float, war
         await asyncio.sleep(window[1] - time.perf_counter())
         cpu = cpu_seconds(process_id) - cpu
         await asyncio.gather(*tasks)
+    if not latencies:
+        raise SystemExit(f"{address} answered nothing in {seconds:g} s; give it longer with --seconds")
     ordered = np.percentile(latencies, [50, 99]) * 1000
     return Measured(len(latencies) / seconds, float(ordered[0]), float(ordered[1]), cpu * 1000 / len(latencies))
 

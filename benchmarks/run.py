@@ -1,6 +1,6 @@
 """framewire beside the floor, in one run, alternating. Called by ``make bench``.
 
-python benchmarks/run.py [--rounds 5] [--seconds 2] [--write]
+python benchmarks/run.py [--rounds 5] [--seconds 3] [--write]
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def run(rounds: int, seconds: float, chosen: list[Cell]) -> dict[str, dict[str, 
             for number in range(rounds):
                 pair = [("floor", floor), ("framewire", ours)]
                 for name, (address, process_id) in pair if number % 2 == 0 else reversed(pair):
-                    row[name].append(asyncio.run(measure(address, process_id, cell, seconds, warm_up=0.5)))
+                    row[name].append(asyncio.run(measure(address, process_id, cell, seconds, warm_up=1.0)))
         print(table_row(cell.name, cell.streams, row), flush=True)
     return results
 
@@ -101,7 +101,7 @@ def machine() -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--seconds", type=float, default=2.0)
+    arguments.add_argument("--seconds", type=float, default=3.0)
     arguments.add_argument("--streams", type=int, nargs="*", default=[1, 4, 16])
     arguments.add_argument("--only", default="", help="cells whose name holds this")
     arguments.add_argument("--write", action="store_true", help="write the results under docs/benchmarks")
