@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from attacked_server import attacked
 from toy_processors import Gate, Record, gated
 from wire_camera import DARK, LIGHT, PATIENCE_S, Ending, WireCamera, camera, eventually, memory_file
+
+from framewire.model.format import Encoding, PixelFormat, VideoFormat
+from framewire.model.message import ContentReference
 
 REMEDY = "keep the file at its announced length until the stream has ended"
 
@@ -88,3 +92,31 @@ async def test_a_file_that_is_removed_after_the_handshake_stays_readable() -> No
             memory.path.unlink()
             assert len((await client.answer(await client.frame(reference))).inferences) == 1
             assert (await client.finish()).code == "OK"
+
+
+async def test_copying_survives_a_file_that_shrinks_and_grows_while_it_is_read() -> None:
+    large = VideoFormat(Encoding.RAW, 1024, 1024, PixelFormat.RGB24)
+    length = 3 << 20
+    is_over = threading.Event()
+    with memory_file(length) as memory:
+
+        def shake() -> None:
+            while not is_over.is_set():
+                memory.truncate(100)
+                memory.truncate(length)
+
+        shaking = threading.Thread(target=shake)
+        shaking.start()
+        try:
+            async with attacked(shared_memory_read="copy") as server:
+                for _ in range(30):
+                    async with camera(server.address) as attacker:
+                        await attacker.introduce(large, memory=memory.announcement)
+                        await attacker.frame(ContentReference(0, length))
+                        ending = await attacker.finish()
+                        assert ending.code == "OK" or (
+                            ending.code == "INVALID_ARGUMENT" and "shared memory" in ending.details
+                        ), ending
+        finally:
+            is_over.set()
+            shaking.join()
