@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import grpc
 import numpy as np
@@ -47,6 +47,8 @@ _ENDING_S = 5.0
 """How long the end of a stream may take to become known."""
 
 _MADE_UP = "Internal error from Core"
+
+_T = TypeVar("_T")
 
 FrameBytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 """One frame in the form that the descriptor announced; an array must be contiguous."""
@@ -142,6 +144,7 @@ class Client:
         self._call: Any = None
         self._answers: AsyncIterator[bytes] | None = None
         self._channel: Any = None
+        self._first_status: tuple[grpc.StatusCode, str | None] = (grpc.StatusCode.UNKNOWN, _MADE_UP)
         self._failure: PeerError | None = None
         self._is_over = False
         self._is_closed = False
@@ -186,6 +189,7 @@ class Client:
         if options.user is not None:
             metadata = ((AUTHENTICATION_KEY, basic_token(options.user, options.password)),)
         self._call = self._channel.stream_stream(METHOD_PATH)(metadata=metadata)
+        self._call.add_done_callback(self._note_status)
         # Not call.read(): after a write that failed it no longer gives the answers that have arrived.
         self._answers = aiter(self._call)
         descriptor = Descriptor(
@@ -370,9 +374,10 @@ class Client:
         try:
             data = await anext(self._answers)
         except (StopAsyncIteration, grpc.RpcError):
-            if await self._call.code() is grpc.StatusCode.OK:
+            code, details = await self._status()
+            if code is grpc.StatusCode.OK:
                 return None
-            raise await self._status() from None
+            raise self._peer_error(code, details) from None
         except asyncio.CancelledError:
             self._raise_when_closed()
             raise
@@ -399,15 +404,25 @@ class Client:
                 await self._changed.wait_for(lambda: self._is_over)
         if self._is_over:
             return self._failure or ClosedError("the session is over")
-        return await self._status()
+        return self._peer_error(*await self._status())
 
-    async def _status(self) -> PeerError:
-        # After a write that failed, grpc.aio makes one up until it has read the server's own.
+    def _note_status(self, call: Any) -> None:
+        self._first_status = _now(call.code()), _now(call.details())
+
+    async def _status(self) -> tuple[grpc.StatusCode, str | None]:
+        """How the server ended the stream.
+
+        A write that meets the end makes grpc.aio replace the server's status by one of its own, if that has come
+        already, else until it comes.
+        """
+        await self._call.code()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_S):
-                while await self._call.details() == _MADE_UP:  # noqa: ASYNC110 - it offers no event
+                while self._first_status[1] == await self._call.details() == _MADE_UP:  # noqa: ASYNC110 - no event for it
                     await asyncio.sleep(0.005)
-        return self._peer_error(await self._call.code(), await self._call.details())
+        if self._first_status[1] != _MADE_UP:
+            return self._first_status
+        return await self._call.code(), await self._call.details()
 
     def _peer_error(self, code: grpc.StatusCode, details: str | None) -> PeerError:
         text = details or "no details"
@@ -433,6 +448,15 @@ class Client:
             self._changed.notify_all()
         if self._channel is not None:
             await self._channel.close()
+
+
+def _now(answer: Coroutine[Any, Any, _T]) -> _T:
+    """The outcome of a coroutine that has nothing to wait for."""
+    try:
+        answer.send(None)
+    except StopIteration as stop:
+        return cast(_T, stop.value)
+    raise RuntimeError("there was something to wait for")
 
 
 def _shared_memory(options: ClientOptions) -> SharedMemoryFile:
