@@ -62,7 +62,7 @@ async def _stopped_by_signals(work: Coroutine[Any, Any, int]) -> int:
     try:
         return await task
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise FramewireError("interrupted") from None
 
 
 async def _demo(source: str | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -64,12 +65,18 @@ def main() -> None:
     """Entry point of the console script."""
     open_missing_streams()
     try:
-        sys.exit(run())
-    finally:
-        # Whatever comes now finds nothing to interrupt.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        flush_streams()
+        code = run()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else FAILED
+    # Whatever comes now finds nothing to interrupt.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    flush_streams()
+    if any(thread.daemon for thread in threading.enumerate()):
+        # A camera or a model that does not return. Python would end its thread in the middle of foreign code, and C++
+        # aborts the process for that.
+        os._exit(code)
+    sys.exit(code)
 
 
 def _complain(text: str, code: int, error: BaseException | None = None, help_of: click.Context | None = None) -> int:

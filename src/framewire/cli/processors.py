@@ -30,7 +30,7 @@ def processors(names: tuple[str, ...]) -> int:
             continue
         origin = "" if ":" in name else f"  ({catalogue.origin(name)})"
         click.echo(click.style(name, bold=True) + origin)
-        summary = inspect.getdoc(kind.factory) or "No description."
+        summary = inspect.cleandoc(kind.factory.__doc__ or "No description.")
         click.echo(f"    {summary.splitlines()[0]}")
         if kind.takes_any_configuration:
             click.echo("    A process_images class: it has no options and takes any extension configuration.")

@@ -265,7 +265,7 @@ def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
         yield
     except asyncio.CancelledError:
         if stop.is_set():
-            raise KeyboardInterrupt from None
+            raise FramewireError("interrupted") from None
         raise
 
 

@@ -209,6 +209,8 @@ def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
 
     def receive() -> None:
+        if stop.is_set() and not is_draining.is_set():
+            return  # signals that come together, as wrappers send them to a process and its group, count as one
         if stop.is_set():
             say("framewire: second signal, exiting now")
             os._exit(1)
