@@ -1,7 +1,7 @@
 # One front door. Every target sets up what it needs under .venv and nothing outside this folder.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCE ?=
+export SOURCE ?=
 
 .PHONY: help demo test check bench proto docs format clean
 help:
@@ -23,7 +23,7 @@ help:
 	@touch $@
 
 demo: .venv/core.stamp
-	@$(BIN)/framewire demo $(if $(SOURCE),'$(SOURCE)')
+	@$(BIN)/framewire demo $${SOURCE:+"$$SOURCE"}
 
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest

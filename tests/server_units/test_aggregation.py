@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framewire.errors import SharedMemoryError
+from framewire.errors import ProtocolError, SharedMemoryError
 from framewire.frames.content import EmbeddedContent, ReferencedContent
 from framewire.frames.shared_memory import SharedMemoryReader
 from framewire.model.format import Encoding, VideoFormat
@@ -156,3 +156,11 @@ def test_every_frame_is_in_exactly_one_batch(batch_size: int, count: int, random
     )
     assert answered_early + sum(bool(batch.acknowledges) for batch in batches) == count
     assert aggregation.is_idle
+
+
+def test_frames_that_wait_for_their_batch_are_bounded_in_bytes() -> None:
+    aggregation = Aggregation(4, max_held_bytes=250)
+    for number in (2, 3):
+        aggregation.add(task(number, bytes(100)))
+    with pytest.raises(ProtocolError, match="3 frames of a batch of 4 take 300 bytes; allowed: up to 250"):
+        aggregation.add(task(4, bytes(100)))

@@ -125,6 +125,8 @@ def serve(context: click.Context, /, *, show_config: bool, **_: Any) -> int:  # 
     return asyncio.run(_serve(options, settings))
 
 
+_TOGETHER_S = 0.05
+
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -182,7 +184,8 @@ async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int
     processor = catalogue.load(settings["processor"].value)
     processor_options = dict(parse_option(text) for text in settings["option"].value)
     server = Server(options, processor, processor_options, catalogue)
-    stop = _stop_on_signals()
+    is_draining = asyncio.Event()
+    stop = _stop_on_signals(is_draining)
     starting = asyncio.ensure_future(server.start())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -193,6 +196,9 @@ async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int
     # The line that scripts wait for.
     say(f"listening on {server.address}")
     await stopping
+    # Wrappers send a signal to a process and then to its group: what comes together counts as one.
+    await asyncio.sleep(_TOGETHER_S)
+    is_draining.set()
     say(f"draining: {server.sessions} sessions, {server.frames_in_flight} frames in flight")
     is_drained = await server.drain()
     await server.stop()
@@ -204,14 +210,12 @@ async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int
     return 0 if is_drained else 1
 
 
-def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; a second signal ends the process at once."""
+def _stop_on_signals(is_draining: asyncio.Event) -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; a second signal, once `is_draining`, ends the process at once."""
     stop = asyncio.Event()
 
     def receive() -> None:
-        if stop.is_set() and not is_draining.is_set():
-            return  # signals that come together, as wrappers send them to a process and its group, count as one
-        if stop.is_set():
+        if is_draining.is_set():
             say("framewire: second signal, exiting now")
             os._exit(1)
         stop.set()

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from framewire.errors import FrameError
+from framewire.errors import FrameError, ProtocolError
 from framewire.frames.content import EmbeddedContent
 from framewire.model.inference import Event, Inference
 from framewire.scheduling.task import FrameTask
@@ -45,10 +45,13 @@ class Aggregation:
 
     Args:
         batch_size: Frames of a batch.
+        max_held_bytes: Most bytes of frames that wait for their batch: they are answered, so no budget counts them.
     """
 
-    def __init__(self, batch_size: int) -> None:
+    def __init__(self, batch_size: int, max_held_bytes: int = 64 << 20) -> None:
         self._batch_size = batch_size
+        self._max_held_bytes = max_held_bytes
+        self._held_bytes = 0
         self._gathering = AggregateBatch()
         self._running: dict[int, AggregateBatch] = {}
 
@@ -65,6 +68,7 @@ class Aggregation:
 
         Raises:
             SharedMemoryError: The frame cannot be copied.
+            ProtocolError: The frames of a batch take more than may be held.
         """
         batch = self._gathering
         batch.tasks.append(task)
@@ -78,6 +82,14 @@ class Aggregation:
             copy = EmbeddedContent(bytes(task.content.open()))
             task.content.release()
             task.content = copy
+            self._held_bytes += copy.held_bytes
+        if self._held_bytes > self._max_held_bytes:
+            raise ProtocolError(
+                f"{count} frames of a batch of {self._batch_size} take {self._held_bytes} bytes",
+                allowed=f"up to {self._max_held_bytes}",
+                remedy="send smaller frames, or start the server with a smaller --batch-size or a larger "
+                "--max-in-flight-mib",
+            )
         return (Event(f"Adding image #{count} to batch.", subtype="BatchAggregation"),), ()
 
     def finish(self) -> Sequence[FrameTask]:
@@ -91,5 +103,6 @@ class Aggregation:
 
     def _start(self) -> Sequence[FrameTask]:
         batch, self._gathering = self._gathering, AggregateBatch()
+        self._held_bytes = 0
         self._running.update((task.sequence_number, batch) for task in batch.tasks)
         return batch.tasks

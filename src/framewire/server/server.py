@@ -244,6 +244,8 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
 
 def _target(host: str, port: int) -> str:
     if host.startswith("unix:"):
+        if not host.removeprefix("unix:").strip("/"):
+            raise ConfigurationError(f"host {host!r} has no path", allowed="unix:/path")
         return host
     if not host:
         return f"[::]:{port}"  # all interfaces; grpc answers IPv4 there, too
@@ -265,7 +267,10 @@ def _check_unix_socket(target: str) -> None:
 
 def _bind_error(host: str, port: int) -> FramewireError:
     if host.startswith("unix:"):
-        return BindError(f"cannot listen on {host}", remedy="check that its folder exists and is writable")
+        return ConfigurationError(
+            f"cannot listen on {host}",
+            remedy="its folder must exist and be writable, and hold nothing else of that name",
+        )
     family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
     reason = ""
     try:

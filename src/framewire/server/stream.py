@@ -33,9 +33,9 @@ from framewire.server.admission import camera_name, check_size, largest_frame_by
 from framewire.server.aggregate import Aggregation
 from framewire.server.budget import Budget
 from framewire.server.faults import FrameFaults
-from framewire.server.options import ServerOptions
+from framewire.server.options import MEBIBYTE, ServerOptions
 from framewire.server.pools import Pools
-from framewire.session.server import DescriptorReceived, SampleReceived, ServerSession
+from framewire.session.server import DescriptorReceived, SampleReceived, ServerSession, ServerState
 from framewire.wire import decode, encode
 
 _log = logging.getLogger(__name__)
@@ -44,6 +44,9 @@ EXTENSION_NAME = "framewire"
 
 _FLUSH_S = 1.0
 """How long answers that are ready may take to leave before a stream that failed is cut off."""
+
+_DESCRIPTOR_S = 30.0
+"""How long a stream may stay silent before its descriptor: it holds a place that a camera could have."""
 
 _MAX_OVERHEAD_BYTES = 1 << 20
 """Of a message beside its frame: everybody waits while it is read."""
@@ -134,9 +137,11 @@ class Stream:
         self._session = ServerSession()
         self._log = logging.LoggerAdapter(_log, {"session": number, "peer": peer})
         self._faults = FrameFaults(self._log, options.max_bad_frames, time.monotonic)
-        self._budget = Budget(options.max_in_flight, int(options.max_in_flight_mib * (1 << 20)))
+        self._budget = Budget(options.max_in_flight, int(options.max_in_flight_mib * MEBIBYTE))
         self._aggregation = (
-            Aggregation(options.batch_size) if options.batch_reply == "aggregate" and options.batch_size > 1 else None
+            Aggregation(options.batch_size, int(options.max_in_flight_mib * MEBIBYTE))
+            if options.batch_reply == "aggregate" and options.batch_size > 1
+            else None
         )
         self._outbox: deque[bytes] = deque()
         self._outbox_filled = asyncio.Event()
@@ -159,7 +164,9 @@ class Stream:
             async with asyncio.TaskGroup() as tasks:
                 self._reader = tasks.create_task(self._read())
                 writer = tasks.create_task(self._write())
+                patience = asyncio.get_running_loop().call_later(_DESCRIPTOR_S, self._end_without_descriptor)
                 ending = await self._ended
+                patience.cancel()
                 self._reader.cancel()
                 self._is_outbox_closed = True
                 self._outbox_filled.set()
@@ -390,6 +397,13 @@ class Stream:
             self._session.end()
             text = " ".join(details.split()).encode()[:_MAX_DETAILS_BYTES].decode(errors="ignore")
             self._ended.set_result(Ending(code, text, flush_s))
+
+    def _end_without_descriptor(self) -> None:
+        if self._session.state is ServerState.AWAITING_DESCRIPTOR:
+            self._end(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                f"no descriptor came within {_DESCRIPTOR_S:g} s; send it as the first message",
+            )
 
     def _lose_client(self) -> None:
         """The connection is gone; grpc cancels the call, sooner or later."""

@@ -114,6 +114,13 @@ async def _first_session(target: str, options: ProbeOptions) -> tuple[VideoForma
                 async with probe.session():
                     return video_format, ""
             except SessionEndedError as ended:
+                if ended.status.code == "UNAUTHENTICATED":
+                    # No fault of the server, and nothing can be shown from outside.
+                    raise PeerError(
+                        f"{target} does not let us in: {ended.status}",
+                        status="UNAUTHENTICATED",
+                        remedy="give its --user and --password",
+                    ) from None
                 obstacle = obstacle or f"{NO_SESSION}: {ended}"
             except FramewireError as error:
                 obstacle = obstacle or f"{NO_SESSION}: {error}"

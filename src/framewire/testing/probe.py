@@ -350,7 +350,11 @@ class Probe:
                     details = (await session.end()).details
         except (TimeoutError, NoAnswerError):
             details = f"no answer within {self.options.timeout_s:g} s"
-        raise PeerError(f"cannot reach {self.target}: {' '.join(details.split())}", status="UNAVAILABLE")
+        raise PeerError(
+            f"cannot reach {self.target}: {' '.join(details.split())}",
+            status="UNAVAILABLE",
+            remedy="check the address, and that the server is running",
+        )
 
     @asynccontextmanager
     async def stream(
