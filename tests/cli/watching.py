@@ -16,7 +16,7 @@ class Describe(Processor):
     """Says what it was given: form, size, configuration, and the colour in the middle."""
 
     def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
-        return [[Classification(Tag(json.dumps(self._seen(frame))))] for frame in frames]
+        return [[Classification(Tag(json.dumps(self._seen(frame), ensure_ascii=False)))] for frame in frames]
 
     def _seen(self, frame: Frame) -> dict[str, object]:
         video_format = frame.session.video_format
