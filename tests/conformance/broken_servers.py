@@ -375,6 +375,12 @@ class WantsCredentials(GoodServer):
             yield answer
 
 
+class RefusesEverybody(GoodServer):
+    async def process_media_stream(self, requests, context):
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not today")
+        yield
+
+
 # No faults, but less to be seen.
 
 

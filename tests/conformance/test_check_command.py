@@ -100,12 +100,22 @@ async def test_json_on_standard_output_sends_the_table_to_standard_error() -> No
 
 
 async def test_rules_that_cannot_be_played_are_counted_in_one_line() -> None:
-    async with servers.serving(servers.WantsCredentials()) as address:
+    async with servers.serving(servers.RefusesEverybody()) as address:
         ended = await check(address)
     *_, before_last, last = ended.out.splitlines()
-    assert before_last == ("39 rules were not played: no session can be opened; the server wants --user and --password")
+    assert before_last == "39 rules were not played: no session can be opened"
     assert last == "0 passed, 2 failed, 39 not shown"
     assert ended.code == 1
+
+
+async def test_a_server_that_wants_credentials_is_one_line_and_no_verdict() -> None:
+    async with servers.serving(servers.WantsCredentials()) as address:
+        ended = await check(address)
+    assert ended.code == 1
+    assert "pass" not in ended.out
+    assert ended.err == (
+        f"framewire: {address} does not let us in: UNAUTHENTICATED: who are you; give its --user and --password\n"
+    )
 
 
 async def test_a_unix_socket_is_probed_too(tmp_path: Path) -> None:

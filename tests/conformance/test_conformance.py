@@ -9,6 +9,8 @@ import broken_servers as servers
 import pytest
 
 from framewire.errors import PeerError
+from framewire.processors.catalogue import Catalogue
+from framewire.server import Server, ServerOptions
 from framewire.testing.conformance import (
     NO_SESSION,
     Outcome,
@@ -209,10 +211,26 @@ async def test_a_server_that_wants_credentials_is_probed_with_them() -> None:
     assert found["credentials"].seen == ("camera was let in; UNAUTHENTICATED for none and dummyUserName:dummyPassword")
 
 
-async def test_a_server_that_wants_credentials_and_gets_none_fails_at_the_door() -> None:
-    found = await verdicts(servers.WantsCredentials())
-    assert of(Outcome.FAIL, found) == {"handshake", "credentials"}
-    assert "UNAUTHENTICATED: who are you" in found["credentials"].seen
+async def test_a_server_that_wants_credentials_and_gets_none_is_not_judged() -> None:
+    with pytest.raises(PeerError, match="does not let us in: UNAUTHENTICATED: who are you; give its --user"):
+        await verdicts(servers.WantsCredentials())
+
+
+async def test_a_server_that_takes_fewer_cameras_and_says_so_is_not_at_fault() -> None:
+    catalogue = Catalogue()
+    options = ServerOptions(host="127.0.0.1", port=0, max_sessions=3)
+    async with Server(options, catalogue.find("color-intensity"), catalogue=catalogue) as server:
+        found = {result.rule.name: result.verdict async for result in judge_server(server.address)}
+    assert of(Outcome.FAIL, found) == set()
+    assert of(Outcome.NOT_SHOWN, found) == {"many-cameras"}
+
+
+async def test_our_own_server_keeps_every_rule() -> None:
+    catalogue = Catalogue()
+    options = ServerOptions(host="127.0.0.1", port=0)
+    async with Server(options, catalogue.find("color-intensity"), catalogue=catalogue) as server:
+        found = {result.rule.name: result.verdict async for result in judge_server(server.address)}
+    assert of(Outcome.PASS, found) == {rule.name for rule in table()}
 
 
 async def test_nobody_there_is_said_at_once() -> None:

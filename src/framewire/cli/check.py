@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framewire.errors import ConfigurationError
+from framewire.errors import ConfigurationError, FramewireError
 
 if TYPE_CHECKING:
     from framewire.testing.conformance import ProbeOptions, Result, Rule
@@ -138,12 +138,12 @@ async def _play(
             table.begin(rule)
             try:
                 result = await anext(verdicts)
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, FramewireError):
                 table.abandon()
                 raise
             table.end(result)
             results.append(result)
-    table.close(results, has_user=options.user is not None)
+    table.close(results)
     return results
 
 
@@ -180,13 +180,10 @@ class _Table:
         if is_failure:
             self._echo(" " * self._indent + click.style(self._folded(result.rule.sentence), dim=True))
 
-    def close(self, results: list[Result], *, has_user: bool) -> None:
+    def close(self, results: list[Result]) -> None:
         """Prints how many rules came to what."""
         if self._unplayed:
-            remedy = ""
-            if not has_user and any("UNAUTHENTICATED" in result.verdict.seen for result in results):
-                remedy = "; the server wants --user and --password"
-            self._echo(f"{self._unplayed} rules were not played: no session can be opened{remedy}")
+            self._echo(f"{self._unplayed} rules were not played: no session can be opened")
         counts = Counter(result.verdict.outcome.value for result in results)
         self._echo(f"{counts['pass']} passed, {counts['fail']} failed, {counts['not shown']} not shown")
 
