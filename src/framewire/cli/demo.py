@@ -119,7 +119,8 @@ def _measured(frame: SourceFrame) -> object:
     import numpy as np
 
     red, green, blue = frame.image.reshape(-1, 3).astype(np.float64).mean(axis=0)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    # Whole weights, so that an even grey of 127 is 127 and not a little less.
+    return (299 * red + 587 * green + 114 * blue) / 1000
 
 
 @dataclass(frozen=True, slots=True)
