@@ -47,7 +47,13 @@ def held(folder: Path, *arguments: object) -> Iterator[tuple[Server, Running, Pa
         running("send", "test:size=64x48", "--loop", "--to", server.address, *arguments) as camera,
     ):
         eventually(gate.with_suffix(".held").exists)
-        yield server, camera, gate
+        try:
+            yield server, camera, gate
+        finally:
+            # Not killed, as it could not take its file along.
+            gate.touch()
+            if camera.is_running:
+                camera.stop()
 
 
 @pytest.mark.parametrize(
