@@ -13,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framewire.client import Client, ClientOptions, Match, Result
-from framewire.errors import ConfigurationError, PeerError
-from framewire.frames.raw import raw_lengths
-from framewire.model.format import Encoding, VideoFormat
+from framewire.errors import PeerError
 from framewire.model.inference import Inference, unscale_inferences
 from framewire.playback.encoder import FrameEncoder, ImageOptions
 from framewire.playback.reader import ReaderThread
@@ -95,12 +93,11 @@ async def play(
     Raises:
         PeerError: The server cannot be reached, ends the stream, or does not answer.
         FrameError: A frame does not fit the shared memory.
-        ConfigurationError: The source cannot be read, or a raw frame does not fit the shared memory.
+        ConfigurationError: The source cannot be read.
     """
     stop = stop or asyncio.Event()
     encoder = FrameEncoder(source.size, options.image)
     notes: dict[int, tuple[int, object]] = {}
-    _check_memory(encoder.video_format, client_options)
     client = Client(address, encoder.video_format, client_options)
     started = time.perf_counter()
     counted = 0
@@ -221,17 +218,6 @@ async def _read_ahead(
             following.exception()  # seen: of a frame that nobody wants any more
         source.close()
         reader.shutdown()
-
-
-def _check_memory(video_format: VideoFormat, options: ClientOptions) -> None:
-    if video_format.encoding is not Encoding.RAW or not options.shared_memory_bytes:
-        return
-    _, length = raw_lengths(video_format)
-    if length > options.shared_memory_bytes:
-        raise ConfigurationError(
-            f"a frame of {video_format} takes {length} bytes and the shared memory has {options.shared_memory_bytes}",
-            remedy=f"give it {-(-length // (1 << 20))} MiB or more, some times that for several frames in flight",
-        )
 
 
 def _ticks(time_s: float, timescale: int) -> int:
