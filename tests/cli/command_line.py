@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import re
 import signal
@@ -11,9 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from framewire.cli.main import run
 
 PATIENCE_S = 30.0
 """A test that waits longer than this has failed."""
@@ -52,6 +57,28 @@ def framewire(*arguments: object, env: Mapping[str, str] | None = None, cwd: Pat
     )
 
 
+def framewire_here(*arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Finished:
+    """Runs a command to its end in this process: what it says is the same, and no interpreter has to start."""
+    words = [str(argument) for argument in arguments]
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    log, level = logging.root.handlers[:], logging.root.level
+    try:
+        with (
+            patch.dict(os.environ, environment(env), clear=True),
+            chdir(cwd or Path.cwd()),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = run(words)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        logging.root.handlers[:] = log
+        logging.root.setLevel(level)
+    return Finished(words, code, out.getvalue(), err.getvalue())
+
+
 def complaint(finished: Finished, code: int) -> str:
     """The one line that a failed command says, after a look at its exit status."""
     assert "Traceback" not in finished.stderr
@@ -64,6 +91,13 @@ def complaint(finished: Finished, code: int) -> str:
 def refused(*arguments: object, code: int = 2, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
     """Runs a command that must fail, and returns the one line that it says."""
     return complaint(framewire(*arguments, env=env, cwd=cwd), code)
+
+
+def refused_here(
+    *arguments: object, code: int = 2, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> str:
+    """The same in this process."""
+    return complaint(framewire_here(*arguments, env=env, cwd=cwd), code)
 
 
 def documents(text: str) -> list[dict[str, Any]]:

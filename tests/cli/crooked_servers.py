@@ -203,7 +203,7 @@ def holding(in_flight: list[int]) -> Behaviour:
                 changed.clear()
                 # Nothing more for a while: the client waits for us.
                 try:
-                    async with asyncio.timeout(0.1):
+                    async with asyncio.timeout(0.05):
                         await changed.wait()
                 except TimeoutError:
                     if waiting:

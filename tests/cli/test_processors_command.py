@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command_line import documents, framewire, refused, serving
+from command_line import documents, framewire, framewire_here, refused, serving
 
 TOYS = Path(__file__).parent / "watching.py"
 
@@ -95,16 +95,16 @@ def test_those_of_third_parties_are_listed_and_a_broken_one_hides_nobody(package
 
 def test_those_of_third_parties_are_used_by_their_names(packages: dict[str, str]) -> None:
     with serving("--processor", "acme-boxes", "--option", "w=0.5", env=packages) as server:
-        finished = framewire("send", "test:size=64x48,frames=1", "--to", server.address)
+        finished = framewire_here("send", "test:size=64x48,frames=1", "--to", server.address)
         assert documents(finished.stdout)[0]["inferences"][0]["entity"]["box"] == {"l": 0, "t": 0, "w": 0.5, "h": 1}
         # A session may name it, too, and one that is broken harms only who asks for it.
-        finished = framewire(
+        finished = framewire_here(
             *("send", "test:size=64x48,frames=1", "--to", server.address),
             *("--extension-configuration", '{"processor":"wrecked"}'),
         )
         assert finished.returncode == 1
         assert "INVALID_ARGUMENT" in finished.stderr
-        finished = framewire(
+        finished = framewire_here(
             *("send", "test:size=64x48,frames=1", "--to", server.address),
             *("--extension-configuration", '{"processor":"acme-boxes","options":{"h":0.25}}'),
         )

@@ -142,7 +142,7 @@ async def test_the_other_streams_go_on_when_one_is_refused() -> None:
     assert said.endswith("framewire: ADDRESS ended the stream with RESOURCE_EXHAUSTED: no more cameras\n")
 
 
-@pytest.mark.parametrize("in_flight", [1, 4, 7])
+@pytest.mark.parametrize("in_flight", [1, 7])
 async def test_no_more_frames_are_in_flight_than_allowed(in_flight: int) -> None:
     waited: list[int] = []
     async with serving_crookedly(crooked.holding(waited)) as address:

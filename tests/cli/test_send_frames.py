@@ -11,7 +11,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from command_line import PATIENCE_S, Server, command, documents, environment, framewire, refused, serving
+from command_line import (
+    PATIENCE_S,
+    Server,
+    command,
+    documents,
+    environment,
+    framewire,
+    framewire_here,
+    refused,
+    refused_here,
+    serving,
+)
 
 from framewire.sources import open_source
 
@@ -49,7 +60,7 @@ def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (6
 
 
 def send(server: Server, source: object, *arguments: object) -> list[dict[str, Any]]:
-    finished = framewire("send", source, "--to", server.address, *arguments)
+    finished = framewire_here("send", source, "--to", server.address, *arguments)
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr.count("\n") == 1
     return documents(finished.stdout)
@@ -371,13 +382,11 @@ SMALL = "test:size=64x48,frames=1"
         (("ftp://me:secret@host/clip.mp4",), "ftp://***@host/clip.mp4 is of no kind that is known; allowed: "),
     ],
 )
-def test_wrong_usage(
-    judging: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], text: str
-) -> None:
+def test_wrong_usage(judging: Server, tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
     (tmp_path / "notes.txt").write_text("hello\n" * 100)
     (tmp_path / "empty").mkdir()
     to = () if "--to" in arguments else ("--to", judging.address)
-    assert text in refused("send", *arguments, *to, cwd=tmp_path)
+    assert text in refused_here("send", *arguments, *to, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("source", ["rtsp://me:secret@127.0.0.1:1/live", "http://me:secret@127.0.0.1:1/clip.mp4"])

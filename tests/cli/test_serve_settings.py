@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_line import environment, framewire, refused
+from command_line import environment, framewire, refused, refused_here
 
 from framewire.cli.main import run
 
@@ -275,7 +275,7 @@ def test_variables_of_existing_deployments_are_for_serve_alone() -> None:
     ],
 )
 def test_a_wrong_variable(name: str, value: str, text: str) -> None:
-    assert refused("serve", env={name: value}).endswith(text)
+    assert refused_here("serve", env={name: value}).endswith(text)
 
 
 @pytest.mark.parametrize(
@@ -304,20 +304,10 @@ def test_a_wrong_variable(name: str, value: str, text: str) -> None:
         ("port = 5002\nport = 5003", "F is no TOML: Cannot overwrite a value (at line 2, column 12)"),
     ],
 )
-def test_a_wrong_file(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    content: str,
-    text: str,
-) -> None:
-    forget_settings(monkeypatch)
+def test_a_wrong_file(tmp_path: Path, content: str, text: str) -> None:
     file = tmp_path / "framewire.toml"
     file.write_text(f"{content}\n")
-    assert run(["serve", "--config", str(file)]) == 2
-    complaint = capsys.readouterr().err
-    assert complaint.count("\n") == 1
-    assert complaint.startswith("framewire: " + text.replace("F", str(file), 1))
+    assert refused_here("serve", "--config", file).startswith(text.replace("F", str(file), 1))
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -353,14 +343,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         ("extra", "Got unexpected extra argument (extra); see framewire serve --help"),
     ],
 )
-def test_a_wrong_flag(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str, text: str
-) -> None:
-    forget_settings(monkeypatch)
-    assert run(["serve", *arguments.split()]) == 2
-    complaint = capsys.readouterr().err
-    assert complaint.count("\n") == 1
-    assert complaint.endswith(f"{text}\n")
+def test_a_wrong_flag(arguments: str, text: str) -> None:
+    assert refused_here("serve", *arguments.split()).endswith(text)
 
 
 def test_what_is_shown_is_what_would_be_served() -> None:
