@@ -98,13 +98,19 @@ def story(told: queue.SimpleQueue[str]) -> list[str]:
     return lines
 
 
-def test_frames_are_delivered_in_order_one_by_one(make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]) -> None:
+def test_frames_are_run_one_by_one_and_delivered_in_order(
+    make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
+) -> None:
     pool = make_pool(Named)
     pool.open()
     lane = lane_of(pool)
     for level in range(5):
         pool.submit(task(level, lane=lane))
-    assert [delivered.get(timeout=PATIENCE_S) for _ in range(5)] == [[0], [1], [2], [3], [4]]
+    # Outcomes of cheap frames may gather: one delivery or five.
+    levels: list[int] = []
+    while len(levels) < 5:
+        levels += delivered.get(timeout=PATIENCE_S)
+    assert levels == [0, 1, 2, 3, 4]
     assert pool.statistics() == PoolStatistics(waiting=0, batches=5, frames=5)
 
 
@@ -121,7 +127,11 @@ def test_what_waits_while_the_worker_is_busy_makes_the_next_batches(
     pool.submit(task(9, lane=right))
     assert pool.statistics() == PoolStatistics(waiting=4, batches=1, frames=1)
     gated.gate.set()
-    assert [delivered.get(timeout=PATIENCE_S) for _ in range(3)] == [[0], [1, 9, 2], [3]]
+    levels: list[int] = []
+    while len(levels) < 5:
+        levels += delivered.get(timeout=PATIENCE_S)
+    assert levels == [0, 1, 9, 2, 3]
+    assert pool.statistics() == PoolStatistics(waiting=0, batches=3, frames=5)
 
 
 def test_a_batch_may_wait_for_more_and_goes_when_it_is_full(

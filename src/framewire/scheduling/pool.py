@@ -24,6 +24,10 @@ Deliver = Callable[[Sequence[Outcome]], None]
 """Takes the outcomes of a batch; called on the worker's thread, so it must hand over and return."""
 
 
+_GATHER_S = 0.0005
+"""How long the outcomes of cheap frames gather while more frames wait; those of dearer ones leave at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
     """What a pool has done since it was opened.
@@ -180,11 +184,23 @@ class ThreadPool:
             self._opened.set_exception(error)
             return
         self._opened.set_result(None)
-        while (work := self._next()) is not None:
+        done: list[Outcome] = []
+        since = 0.0
+        while (work := self._next(is_waiting=not done)) is not None:
+            if work and not callable(work):
+                if not done:
+                    since = time.monotonic()
+                done += self._run(work)
+                if time.monotonic() - since < _GATHER_S:
+                    # Waking the event loop costs as much as a cheap frame: it is woken once for several.
+                    continue
+            if done:
+                self._deliver(done)
+                done = []
             if callable(work):
                 work()
-            else:
-                self._deliver(self._run(work))
+        if done:
+            self._deliver(done)
         self._runner.close()
 
     def _run(self, batch: list[FrameTask]) -> list[Outcome]:
@@ -195,8 +211,12 @@ class ThreadPool:
             _log.exception("a batch broke outside processor %s; this is a fault of framewire", self._name)
             return [Outcome(task, error=ProcessorError("the worker failed; its log says why")) for task in batch]
 
-    def _next(self) -> Callable[[], None] | list[FrameTask] | None:
-        """Waits for the next thing to do: calls first, then batches; None when the pool closes."""
+    def _next(self, *, is_waiting: bool) -> Callable[[], None] | list[FrameTask] | None:
+        """The next thing to do: calls first, then batches; None when the pool closes.
+
+        Args:
+            is_waiting: Whether to wait for it; without, there may be nothing to do: an empty batch.
+        """
         with self._wakeup:
             while True:
                 if self._calls:
@@ -212,6 +232,8 @@ class ThreadPool:
                         self._frames += len(batch)
                         return batch
                     timeout_s = self._planner.due_in(now)
+                if not is_waiting:
+                    return []
                 self._is_idle = True
                 self._wakeup.wait(timeout_s)
                 self._is_idle = False
