@@ -102,6 +102,16 @@ def test_a_number_that_follows_is_the_source(judging: Server, tmp_path: Path) ->
     assert said.startswith("20 does not exist; allowed: ")
 
 
+def test_a_number_beside_a_source_gets_a_hint_at_the_equals_sign(tmp_path: Path) -> None:
+    said = refused_here("send", "test:", "--shared-memory", "20", cwd=tmp_path)
+    assert said == "write --shared-memory=20, with =; see framewire send --help"
+
+
+def test_permissions_of_no_file_are_refused(tmp_path: Path) -> None:
+    said = refused_here("send", "test:", "--shared-memory-mode", "0666", cwd=tmp_path)
+    assert said == "--shared-memory-mode needs --shared-memory"
+
+
 def test_each_stream_has_a_file_of_its_own(tmp_path: Path) -> None:
     with held(tmp_path, "--shared-memory=1", "--streams", 3) as (_, camera, gate):
         eventually(lambda: len(memory_of(camera.process)) == 3)

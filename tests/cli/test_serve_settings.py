@@ -243,6 +243,26 @@ def test_a_warning_says_when_a_variable_of_existing_deployments_overrides_a_flag
     assert "port                     5002             (environment port)\n" in finished.stdout
 
 
+def test_a_mistyped_variable_is_named_with_what_was_meant() -> None:
+    variables = {"FRAMEWIRE_BATCHSIZE": "4", "FRAMEWIRE_SERVICE_HOST": "10.0.0.1"}
+    finished = framewire("serve", "--show-config", env=variables)
+    assert finished.returncode == 0
+    assert [line.partition("environment")[2] for line in finished.stderr.splitlines()] == [
+        " variable FRAMEWIRE_BATCHSIZE means nothing; did you mean FRAMEWIRE_BATCH_SIZE?"
+    ]
+
+
+def test_the_user_of_the_environment_is_shown_and_the_password_is_not() -> None:
+    finished = framewire("serve", "--show-config", env={"FRAMEWIRE_USER": "yard", "FRAMEWIRE_PASSWORD": "gate-7"})
+    assert finished.stdout.splitlines()[-1].split() == ["user", "yard", "(environment", "FRAMEWIRE_USER)"]
+    assert "gate-7" not in finished.stdout + finished.stderr
+
+
+def test_credentials_that_cannot_be_read_are_told_before_the_settings_are_shown(tmp_path: Path) -> None:
+    said = refused("serve", "--show-config", "--credentials", tmp_path / "none")
+    assert said == f"cannot read credentials from {tmp_path}/none: No such file or directory; check --credentials"
+
+
 def test_variables_of_existing_deployments_are_for_serve_alone() -> None:
     finished = framewire("processors", "null", env={"port": "junk", "batchSize": "junk", "grpcBinding": "junk"})
     assert (finished.returncode, finished.stderr) == (0, "")

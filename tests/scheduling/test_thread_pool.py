@@ -91,6 +91,14 @@ def lane_of(pool: ThreadPool, name: str = "") -> Lane:
     return pool.open_lane(info).result(PATIENCE_S)
 
 
+def numbers(delivered: queue.SimpleQueue[list[int]], count: int) -> list[int]:
+    """The first frames delivered; outcomes of cheap frames may gather, so in one delivery or in several."""
+    found: list[int] = []
+    while len(found) < count:
+        found += delivered.get(timeout=PATIENCE_S)
+    return found
+
+
 def story(told: queue.SimpleQueue[str]) -> list[str]:
     lines = []
     while not told.empty():
@@ -106,11 +114,7 @@ def test_frames_are_run_one_by_one_and_delivered_in_order(
     lane = lane_of(pool)
     for level in range(5):
         pool.submit(task(level, lane=lane))
-    # Outcomes of cheap frames may gather: one delivery or five.
-    levels: list[int] = []
-    while len(levels) < 5:
-        levels += delivered.get(timeout=PATIENCE_S)
-    assert levels == [0, 1, 2, 3, 4]
+    assert numbers(delivered, 5) == [0, 1, 2, 3, 4]
     assert pool.statistics() == PoolStatistics(waiting=0, batches=5, frames=5)
 
 
@@ -127,10 +131,7 @@ def test_what_waits_while_the_worker_is_busy_makes_the_next_batches(
     pool.submit(task(9, lane=right))
     assert pool.statistics() == PoolStatistics(waiting=4, batches=1, frames=1)
     gated.gate.set()
-    levels: list[int] = []
-    while len(levels) < 5:
-        levels += delivered.get(timeout=PATIENCE_S)
-    assert levels == [0, 1, 9, 2, 3]
+    assert numbers(delivered, 5) == [0, 1, 9, 2, 3]
     assert pool.statistics() == PoolStatistics(waiting=0, batches=3, frames=5)
 
 
@@ -226,7 +227,7 @@ def test_a_lane_that_is_closed_takes_its_waiting_frames_with_it(
     assert [(one.content.opened, one.content.released) for one in waiting] == [(0, 0), (0, 0)]  # type: ignore[attr-defined]
     gated.gate.set()
     # The frame in hand is still delivered, and the state is closed after it.
-    assert [delivered.get(timeout=PATIENCE_S) for _ in range(2)] == [[0], [3]]
+    assert numbers(delivered, 2) == [0, 3]
     assert story(gated.told) == ["open going", "open staying", "process 0", "close going", "process 3"]
 
 
@@ -308,7 +309,7 @@ def test_a_fault_of_ours_is_answered_too_and_the_worker_goes_on(
     lane = lane_of(pool)
     pool.submit(task(1, Torn(1), lane))
     pool.submit(task(2, lane=lane))
-    assert [delivered.get(timeout=PATIENCE_S) for _ in range(2)] == [[1], [2]]
+    assert numbers(delivered, 2) == [1, 2]
     assert [record.getMessage() for record in caplog.records] == [
         "a batch broke outside processor toy; this is a fault of framewire"
     ]

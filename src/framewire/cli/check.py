@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
 import textwrap
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from framewire.cli.signals import on_stop
 from framewire.errors import ConfigurationError, FramewireError
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ async def _play(
 
     task = asyncio.current_task()
     assert task is not None
-    # SIGTERM as SIGINT: files in shared memory are removed on the way out.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    on_stop(task.cancel)  # files in shared memory are removed on the way out
     await reach(target, options)
     results: list[Result] = []
     table = _Table(rules, is_on_stderr=is_table_on_stderr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from framewire.cli.output import emit, say
+from framewire.cli.signals import end_on_interrupt, on_stop
 from framewire.errors import FramewireError, PeerError
 from framewire.model.format import Encoding, PixelFormat
 from framewire.model.inference import Classification
@@ -51,14 +51,14 @@ def demo(source: str | None) -> int:
     Without SOURCE the clip is a street whose light goes from day to night, made on the spot. SOURCE is a video, an
     image, a folder of images, or an rtsp:// URL, of which 10 seconds are taken.
     """
+    end_on_interrupt()
     return asyncio.run(_stopped_by_signals(_demo(source)))
 
 
 async def _stopped_by_signals(work: Coroutine[Any, Any, int]) -> int:
     """A signal ends it; the server is stopped and the clip removed on the way out."""
     task = asyncio.ensure_future(work)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    on_stop(task.cancel)
     try:
         return await task
     except asyncio.CancelledError:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from framewire.cli.output import emit, say
+from framewire.cli.signals import end_on_interrupt, on_stop
 from framewire.errors import ConfigurationError, FramewireError
 from framewire.model.format import Encoding, PixelFormat
 
@@ -64,7 +65,13 @@ class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
         head = [f"{text}={_SHARED_MEMORY_MIB}" if text == "--shared-memory" else text for text in args[:end]]
-        return super().parse_args(ctx, head + args[end:])
+        try:
+            return super().parse_args(ctx, head + args[end:])
+        except click.UsageError:
+            for flag, value in pairwise(args[:end]):
+                if flag == "--shared-memory" and re.fullmatch(r"[0-9.]+", value):
+                    raise click.UsageError(f"write --shared-memory={value}, with =", ctx) from None
+            raise
 
 
 @click.command(cls=_Command)
@@ -77,7 +84,7 @@ class _Command(click.Command):
     metavar="=MIB",
     help=f"Send frames through shared memory of so many MiB ({_SHARED_MEMORY_MIB} without a value).",
 )
-@click.option("--shared-memory-mode", type=_Mode(), default="0600", show_default=True, help="Permissions of the file.")
+@click.option("--shared-memory-mode", type=_Mode(), show_default="0600", help="Permissions of the file.")
 @click.option("--encoding", type=click.Choice(["raw", "jpg", "png", "bmp"]), help="Form of a frame.  [default: jpg]")
 @click.option("--pixel-format", type=click.Choice(_PIXEL_FORMATS), help="Layout of raw frames (rgb24); implies raw.")
 @click.option("--quality", type=int, help="JPEG quality, 0 to 100.  [default: 90]")
@@ -117,6 +124,7 @@ def send(**arguments: Any) -> int:  # click's; each is typed by its option
     Prints one JSON line per frame that has inferences; progress and the summary go to stderr. Exits with 1 when an
     answer is missing, doubled, or for an unknown frame.
     """
+    end_on_interrupt()
     return asyncio.run(_send(**arguments))
 
 
@@ -125,7 +133,7 @@ async def _send(
     source: str,
     address: str,
     shared_memory_mib: float | None,
-    shared_memory_mode: int,
+    shared_memory_mode: int | None,
     encoding: str | None,
     pixel_format: str | None,
     quality: int | None,
@@ -152,6 +160,8 @@ async def _send(
     form, layout = _form(encoding, pixel_format, quality)
     if password and user is None:
         raise ConfigurationError("--password needs --user")
+    if shared_memory_mode is not None and shared_memory_mib is None:
+        raise ConfigurationError("--shared-memory-mode needs --shared-memory")
     _check_text("--extension-configuration", extension_configuration)
     for name, value in (
         ("fps", fps),
@@ -176,7 +186,7 @@ async def _send(
     write = to_json if output == "json" else to_long_json
     client_options = ClientOptions(
         shared_memory_bytes=shared_memory_bytes,
-        shared_memory_mode=shared_memory_mode,
+        shared_memory_mode=0o600 if shared_memory_mode is None else shared_memory_mode,
         in_flight=in_flight,
         configuration=extension_configuration,
         user=user,
@@ -249,7 +259,6 @@ def _form(encoding: str | None, pixel_format: str | None, quality: int | None) -
 @contextlib.contextmanager
 def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
     """The first signal stops sending; frames in flight are still answered. A second one ends at once."""
-    loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
     def receive() -> None:
@@ -257,10 +266,7 @@ def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
             task.cancel()
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Started with nohup, the end of the terminal is none of ours.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, receive)
+    on_stop(receive)
     try:
         yield
     except asyncio.CancelledError:

@@ -115,9 +115,10 @@ def serve(context: click.Context, /, *, show_config: bool, **_: Any) -> int:  # 
     """
     configure_logging(context.params["log_level"])
     settings = gather(context)
-    options = _options(settings)
+    options = dataclasses.replace(_options(settings), credentials=_credentials(settings["credentials"].value))
     if show_config:
-        click.echo(table(settings))
+        user = os.environ.get("FRAMEWIRE_USER")
+        click.echo(table({**settings, "user": Setting(user, "environment FRAMEWIRE_USER")} if user else settings))
         return 0
     # Until there is something to drain: a processor's file may take its time to import.
     for number in _STOPPING:
@@ -179,7 +180,6 @@ async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int
 
     # Workers are the parallelism; threads of OpenCV beneath them only get in each other's way.
     cv2.setNumThreads(1)
-    options = dataclasses.replace(options, credentials=_credentials(settings["credentials"].value))
     catalogue = Catalogue()
     processor = catalogue.load(settings["processor"].value)
     processor_options = dict(parse_option(text) for text in settings["option"].value)

@@ -144,8 +144,22 @@ def gather(context: click.Context, environment: Mapping[str, str] = os.environ) 
         if name in _NOT_IN_A_FILE:
             continue
         settings[name] = Setting(context.params[name], _source(context, parameter))
+    _warn_of_mistyped(context, environment)
     _apply_deployment(settings, environment)
     return settings
+
+
+CREDENTIALS = (f"{PREFIX}USER", f"{PREFIX}PASSWORD")
+"""One pair of user and password, which the command reads itself."""
+
+
+def _warn_of_mistyped(context: click.Context, environment: Mapping[str, str]) -> None:
+    known = {*CREDENTIALS, *(str(parameter.envvar) for parameter in context.command.params if parameter.envvar)}
+    for variable in sorted(environment):
+        # Only what is near to a name of ours: a cluster sets others by itself, FRAMEWIRE_SERVICE_HOST for one.
+        near = difflib.get_close_matches(variable.upper(), known, n=1, cutoff=0.85)
+        if variable not in known and variable.upper().startswith(PREFIX) and near:
+            _log.warning("environment variable %s means nothing; did you mean %s?", variable, near[0])
 
 
 def _source(context: click.Context, parameter: click.Parameter) -> str:
