@@ -17,7 +17,9 @@ from framewire.model.layout import Layout
 from framewire.model.message import ContentReference, Descriptor, Message, Sample
 from framewire.processors.builtin.color_intensity import ColorIntensity
 from framewire.processors.catalogue import Catalogue
-from framewire.scheduling.pool import ThreadPool
+from framewire.scheduling.executor import PoolOptions
+from framewire.scheduling.runner import ProcessorRunner
+from framewire.scheduling.workers import WorkerPool
 from framewire.scheduling.task import FrameTask
 from framewire.session.server import ServerSession
 from framewire.wire import decode, encode
@@ -72,7 +74,9 @@ def _stages() -> list[tuple[str, float]]:
     catalogue = Catalogue()
     kind = catalogue.find("null")
     returned: queue.SimpleQueue[object] = queue.SimpleQueue()
-    pool = ThreadPool(kind, kind.options({}), batch_size=1, batch_wait_s=0, deliver=returned.put)
+    pool = WorkerPool(
+        kind.name, lambda: ProcessorRunner(kind, kind.options({})), PoolOptions(), lambda done: returned.put(done)
+    )
     pool.open()
     lane = pool.open_lane(info).result()
 

@@ -102,7 +102,7 @@ async def test_a_client_that_never_reads_is_not_read_any_more_and_harms_nobody()
                 await silent.frame(DARK)
 
         def unsent_bytes() -> int:
-            return max(stream._unsent_bytes for stream in server._streams)
+            return max(stream._outbox._unsent_bytes for stream in server._streams)
 
         sending = asyncio.create_task(send())
         await eventually(lambda: unsent_bytes() >= MEBIBYTE)

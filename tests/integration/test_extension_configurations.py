@@ -102,7 +102,10 @@ NAMES = "allowed: color-intensity, echo, motion, null"
             '{"processor":"null","options":{"x":1}}',
             "processor null has no option 'x'; allowed: none: it has no options",
         ),
-        ('{"processor":"null","extra":1}', "member 'extra' is unknown; allowed: processor, options"),
+        (
+            '{"processor":"null","extra":1}',
+            "member 'extra' is unknown; allowed: processor, options, priority, whenBusy, maxAgeMs",
+        ),
         ('{"options":{"threshold":300}}', "options of processor color-intensity: threshold 300.0 is outside 0 to 255"),
         (
             '{"options":{"threshold":"high"}}',

@@ -156,7 +156,7 @@ async def test_draining_gives_up_on_a_client_that_takes_no_answers() -> None:
     ):
         await silent.introduce()
         await silent.frame()
-        await eventually(lambda: any(stream._unsent_bytes > 5_000_000 for stream in server._streams))
+        await eventually(lambda: any(stream._outbox._unsent_bytes > 5_000_000 for stream in server._streams))
         assert not await server.drain()
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from framewire.errors import ProtocolError
 from framewire.model.frame import Frame
 from framewire.model.inference import Inference
+from framewire.model.terms import Terms, WhenBusy
 from framewire.processors.api import NoOptions, Processor
 from framewire.processors.builtin.color_intensity import ColorIntensity
 from framewire.processors.builtin.echo import Echo
@@ -148,7 +149,22 @@ def test_strictly_a_member_that_means_nothing_is_refused() -> None:
         ('{"options":[]}', "extension_configuration: options is []; allowed: a JSON object"),
         (
             '{"options":{},"colour":1}',
-            "extension_configuration: member 'colour' is unknown; allowed: processor, options",
+            "extension_configuration: member 'colour' is unknown; allowed: processor, options, "
+            "priority, whenBusy, maxAgeMs",
+        ),
+        ('{"priority":10}', "extension_configuration: priority is 10; allowed: a whole number from 0 to 9"),
+        ('{"priority":true}', "extension_configuration: priority is True; allowed: a whole number from 0 to 9"),
+        (
+            '{"whenBusy":"panic"}',
+            "extension_configuration: whenBusy is 'panic'; allowed: wait, drop-oldest, drop-newest, latest",
+        ),
+        (
+            '{"maxAgeMs":-1}',
+            "extension_configuration: maxAgeMs is -1; allowed: a number from 0 (no limit) to 3600000",
+        ),
+        (
+            '{"options":{},"maxAgeMs":NaN}',
+            "extension_configuration: maxAgeMs is nan; allowed: a number from 0 (no limit) to 3600000",
         ),
         (
             '{"options":{"treshold":1}}',
@@ -191,3 +207,20 @@ def test_any_text_is_a_selection_or_a_protocol_error(text: str) -> None:
 def test_a_process_images_class_takes_any_string(text: str) -> None:
     for strict in (False, True):
         assert selected(text, OLD, strict=strict) == Selection(OLD, NoOptions(), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("", Terms(5, WhenBusy.DROP_OLDEST, 0.25)),
+        ('{"priority":9}', Terms(9, WhenBusy.DROP_OLDEST, 0.25)),
+        ('{"processor":"echo","priority":0,"whenBusy":"latest"}', Terms(0, WhenBusy.LATEST, 0.25)),
+        ('{"options":{"threshold":9},"whenBusy":"wait","maxAgeMs":0}', Terms(5, WhenBusy.WAIT, None)),
+        ('{"maxAgeMs":1500.5}', Terms(5, WhenBusy.DROP_OLDEST, 1.5005)),
+        # What deployed topologies send means what it meant there.
+        ('{"priority":9,"colour":"red"}', Terms(5, WhenBusy.DROP_OLDEST, 0.25)),
+    ],
+)
+def test_a_session_may_say_how_it_is_scheduled(text: str, terms: Terms) -> None:
+    default = Terms(when_busy=WhenBusy.DROP_OLDEST, max_age_s=0.25)
+    assert select(text, COLOR, {}, CATALOGUE, terms=default).terms == terms

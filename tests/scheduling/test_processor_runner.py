@@ -61,7 +61,7 @@ def test_a_frame_carries_what_its_task_says() -> None:
     content = CountedContent(0)
     content._data = bytes([1, 2, 3, 4, 5, 6])
     upstream = (Event("x"),)
-    runner_of(Looking).run([FrameTask(Lane(INFO, "state"), 9, 900, content, upstream)])
+    runner_of(Looking).run([FrameTask(Lane(INFO), 9, 900, content, upstream, state="state")])
     (frame,) = seen
     assert (frame.session, frame.sequence_number, frame.timestamp) == (INFO, 9, 900)
     assert (frame.upstream, frame.state) == (upstream, "state")

@@ -38,9 +38,11 @@ class CountedContent:
         return True
 
 
-def task(level: int, content: FrameContent | None = None, lane: Lane | None = None) -> FrameTask:
+def task(
+    level: int, content: FrameContent | None = None, lane: Lane | None = None, received_s: float = 0.0
+) -> FrameTask:
     """A frame whose pixels and number are `level`."""
-    return FrameTask(lane or Lane(INFO), level, level * 100, content or CountedContent(level), ())
+    return FrameTask(lane or Lane(INFO), level, level * 100, content or CountedContent(level), (), received_s)
 
 
 def level_of(frame: Frame) -> int:

@@ -35,6 +35,22 @@ if TYPE_CHECKING:
 )
 @setting("--option", type=KeyValue(), multiple=True, help="An option of the processor; may be repeated.")
 @setting(
+    "--executor",
+    type=click.Choice(["inline", "threads", "processes"]),
+    default="threads",
+    show_default=True,
+    help="Where the processor runs: on the event loop (microseconds a frame), in threads (code that releases the GIL), "
+    "or in processes (Python-heavy code).",
+)
+@setting("--workers", type=int, default=1, show_default=True, help="Batches at once, each with its own instance.")
+@setting(
+    "--frame-timeout",
+    type=float,
+    metavar="SECONDS",
+    show_default="60",
+    help="How long a batch may take before its worker is given up and replaced; 0 for ever. Not with inline.",
+)
+@setting(
     "--batch-wait",
     type=float,
     default=0.0,
@@ -68,6 +84,22 @@ if TYPE_CHECKING:
     default=512.0,
     show_default=True,
     help="The same in MiB of embedded frames.",
+)
+@setting(
+    "--when-busy",
+    type=click.Choice(["wait", "drop-oldest", "drop-newest", "latest"]),
+    default="wait",
+    show_default=True,
+    help="When one of these limits is reached: leave the stream unread, or answer a frame without processing it. "
+    "latest keeps one waiting frame of each session at any time.",
+)
+@setting(
+    "--max-age",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="MS",
+    help="Answer a frame without processing it when it has waited longer; 0 never.",
 )
 @setting(
     "--strict-configuration",
@@ -117,6 +149,9 @@ def serve(context: click.Context, /, *, show_config: bool, **_: Any) -> int:  # 
     settings = gather(context)
     options = dataclasses.replace(_options(settings), credentials=_credentials(settings["credentials"].value))
     if show_config:
+        settings["frame_timeout"] = dataclasses.replace(
+            settings["frame_timeout"], value=float(options.pool.frame_timeout_s or 0)
+        )
         user = os.environ.get("FRAMEWIRE_USER")
         click.echo(table({**settings, "user": Setting(user, "environment FRAMEWIRE_USER")} if user else settings))
         return 0
@@ -139,6 +174,9 @@ _OPTION_OF = {
     "host": "host",
     "port": "port",
     "batch_size": "batch_size",
+    "executor": "executor",
+    "workers": "workers",
+    "frame_timeout": "frame_timeout_s",
     "batch_wait": "batch_wait_ms",
     "batch_reply": "batch_reply",
     "max_message": "max_message_mib",
@@ -149,6 +187,8 @@ _OPTION_OF = {
     "max_in_flight_mib": "max_in_flight_mib",
     "max_total_in_flight": "max_total_in_flight",
     "max_total_in_flight_mib": "max_total_in_flight_mib",
+    "when_busy": "when_busy",
+    "max_age": "max_age_ms",
     "strict_configuration": "strict_configuration",
     "shared_memory_read": "shared_memory_read",
     "drain_timeout": "drain_timeout_s",

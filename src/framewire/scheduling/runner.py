@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from framewire.errors import FrameError, FramewireError, ProcessorError, ProtocolError
 from framewire.frames.decode import read_frame
@@ -19,6 +19,25 @@ from framewire.scheduling.task import FrameTask, Outcome
 _E = TypeVar("_E", bound=FramewireError)
 
 _log = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """Runs batches for one worker, which calls it on one thread at a time: here, in a process, or on another machine."""
+
+    def open(self) -> None:
+        """Makes the processor ready; raises ProcessorError when it cannot be."""
+
+    def close(self) -> None:
+        """Ends it; never raises."""
+
+    def open_session(self, info: SessionInfo) -> object:
+        """A state for a session, which comes back with its frames; raises ProcessorError."""
+
+    def close_session(self, state: object) -> None:
+        """Gives a state back; never raises."""
+
+    def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
+        """Processes a batch: one outcome per task, in order, with all leases ended."""
 
 
 class ProcessorRunner:
@@ -111,7 +130,7 @@ class ProcessorRunner:
         pixels = read_frame(task.content.open(), info.video_format, layout)
         # The same whether the frame was decoded or lies in the camera's memory: a processor finds out at once.
         pixels.flags.writeable = False
-        return Frame(pixels, info, task.sequence_number, task.timestamp, task.upstream, task.lane.state)
+        return Frame(pixels, info, task.sequence_number, task.timestamp, task.upstream, task.state)
 
     def _process(self, frames: list[Frame], outcomes: list[Outcome]) -> None:
         try:

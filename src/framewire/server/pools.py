@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 
 from framewire.processors.configuration import Selection
-from framewire.scheduling.pool import ThreadPool
+from framewire.scheduling.executor import Executor
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    pool: ThreadPool
+    pool: Executor
     is_open: asyncio.Future[None]
     users: int = 0
 
@@ -26,12 +26,12 @@ class Pools:
         make: Makes a pool, not yet open.
     """
 
-    def __init__(self, make: Callable[[Selection], ThreadPool]) -> None:
+    def __init__(self, make: Callable[[Selection], Executor]) -> None:
         self._make = make
         self._entries: dict[Hashable, _Entry] = {}
-        self._leaving: list[ThreadPool] = []
+        self._leaving: list[Executor] = []
 
-    async def acquire(self, selection: Selection) -> ThreadPool:
+    async def acquire(self, selection: Selection) -> Executor:
         """The open pool for a processor and its options; give it back with :meth:`release`.
 
         Raises:
@@ -58,17 +58,25 @@ class Pools:
         if entry is not None:
             self._let_go(key, entry)
 
-    def close(self, timeout_s: float) -> bool:
+    async def close(self, timeout_s: float) -> bool:
         """Closes all pools; False when a worker was still busy after the time."""
         pools = [entry.pool for entry in self._entries.values()] + self._leaving
         self._entries.clear()
         self._leaving.clear()
-        # All are asked to finish before any is waited for.
+        # All are asked to finish, on this thread, before any is waited for.
         for pool in pools:
             pool.close(timeout_s=0)
         deadline = time.monotonic() + timeout_s
-        busy = [pool for pool in pools if not pool.close(max(0.0, deadline - time.monotonic()))]
-        return not busy
+
+        def wait() -> bool:
+            busy = [pool for pool in pools if not pool.close(max(0.0, deadline - time.monotonic()))]
+            return not busy
+
+        return await asyncio.to_thread(wait)
+
+    def __iter__(self) -> Iterator[Executor]:
+        """The pools that are open or opening."""
+        return iter([entry.pool for entry in self._entries.values()])
 
     def _let_go(self, key: Hashable, entry: _Entry) -> None:
         entry.users -= 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import itertools
+import json
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,17 +21,24 @@ from framewire.errors import ConfigurationError, FramewireError
 from framewire.model.credentials import AUTHENTICATION_KEY
 from framewire.processors.catalogue import Catalogue, ProcessorKind
 from framewire.processors.configuration import Selection, select
-from framewire.scheduling.pool import ThreadPool
+from framewire.scheduling.executor import TICK_S, Executor
+from framewire.scheduling.executors import ExecutorKind, make_executor
 from framewire.scheduling.task import Lane, Outcome
 from framewire.server.budget import Budget
 from framewire.server.credentials import is_authentic
 from framewire.server.mailbox import Mailbox
 from framewire.server.options import ServerOptions
 from framewire.server.pools import Pools
+from framewire.server.statistics import ServerStatistics
 from framewire.server.stream import Services, Stream, end_call
 from framewire.wire import METHOD, SERVICE
 
 _log = logging.getLogger(__name__)
+
+STATISTICS_SERVICE = "framewire.v1.Statistics"
+"""One unary method, ``Read``: an empty request, and :meth:`Server.statistics` as UTF-8 JSON for an answer."""
+
+_NO_CREDENTIALS = f"{AUTHENTICATION_KEY} does not hold the credentials of this server"
 
 _CANCEL_S = 1.0
 """How long cancelled streams may take to let go."""
@@ -68,7 +77,9 @@ class Server:
         self._numbers = itertools.count(1)
         self._streams: set[Stream] = set()
         self._is_draining = False
+        self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
+        self._statistics = ServerStatistics()
         self.address = ""
         """Where the server listens: ``HOST:PORT`` or ``unix:/path``; empty before it is started."""
         self.port = 0
@@ -100,14 +111,16 @@ class Server:
 
         mailbox = Mailbox(loop, settle)
 
-        def make_pool(selection: Selection) -> ThreadPool:
-            return ThreadPool(
-                selection.kind,
-                selection.options,
-                batch_size=options.batch_size,
-                batch_wait_s=options.batch_wait_ms / 1000,
-                deliver=mailbox.post,
-            )
+        def settle_all(outcomes: Sequence[Outcome]) -> None:
+            for outcome in outcomes:
+                settle(outcome)
+
+        executor = ExecutorKind(options.executor)
+        # An inline executor is on the loop already.
+        deliver = settle_all if executor is ExecutorKind.INLINE else mailbox.post
+
+        def make_pool(selection: Selection) -> Executor:
+            return make_executor(executor, selection.kind, selection.options, options.pool, deliver, loop)
 
         def select_for(configuration: str) -> Selection:
             return select(
@@ -116,23 +129,31 @@ class Server:
                 self._processor_options,
                 self._catalogue,
                 strict=options.strict_configuration,
+                terms=options.terms,
             )
 
         self._pools = Pools(make_pool)
         budget = Budget(options.max_total_in_flight, int(options.max_total_in_flight_mib * (1 << 20)))
-        self._services = Services(options, select_for, self._pools, budget, lanes)
+        self._services = Services(options, select_for, self._pools, budget, lanes, self._statistics)
         # Kept until the end, so that its model is loaded once; a processor that cannot open fails the start.
         await self._pools.acquire(self._default)
         try:
             await self._listen()
         except BaseException:
-            self._pools.close(timeout_s=1.0)
+            await self._pools.close(timeout_s=1.0)
             raise
+        self._supervisor = asyncio.ensure_future(self._supervise())
 
     async def _listen(self) -> None:
         self._server = grpc.aio.server(options=_channel_options(self._options))
         handler = grpc.stream_stream_rpc_method_handler(self._process)  # bytes in, bytes out: wire does the rest
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
+        reading = grpc.unary_unary_rpc_method_handler(self._read_statistics)
+        self._server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),
+                grpc.method_handlers_generic_handler(STATISTICS_SERVICE, {"Read": reading}),
+            )
+        )
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -183,9 +204,37 @@ class Server:
         await self._server.stop(grace=None)
         # grpc does not wait for the calls that it cancels, and they have frames and sessions to give back.
         await self._wait_for_streams(_CANCEL_S)
-        is_closed = await asyncio.to_thread(self._pools.close, 1.0)
+        self._supervisor.cancel()
+        is_closed = await self._pools.close(1.0)
         if not is_closed:
             _log.warning("a processor is still busy; it ends with the process")
+
+    async def _supervise(self) -> None:
+        """Lets the executors look at the clock while there are sessions; tells the world when one is beyond help."""
+        is_healthy = True
+        while True:
+            await self._filled.wait()
+            await asyncio.sleep(TICK_S)
+            for pool in self._pools:
+                pool.tick()
+            if is_healthy and not all(pool.is_healthy for pool in self._pools):
+                is_healthy = False
+                _log.error("a processor has lost its workers for good: health is NOT_SERVING now; restart the server")
+                for name in ("", SERVICE):
+                    await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    def statistics(self) -> dict[str, Any]:
+        """What the server has done since it was started and what it does now, as JSON values."""
+        document = self._statistics.document()
+        document["sessions"]["open"] = self.sessions
+        document["frames"]["in_flight"] = self.frames_in_flight
+        document["executors"] = [dataclasses.asdict(pool.statistics()) for pool in self._pools]
+        return document
+
+    async def _read_statistics(self, _: bytes, context: Any) -> bytes:  # grpc.aio's own type
+        if not is_authentic(context.invocation_metadata() or (), self._options.credentials):
+            await end_call(context, grpc.StatusCode.UNAUTHENTICATED, _NO_CREDENTIALS)
+        return json.dumps(self.statistics()).encode()
 
     @property
     def sessions(self) -> int:
@@ -201,11 +250,7 @@ class Server:
         if self._is_draining:
             await end_call(context, grpc.StatusCode.UNAVAILABLE, "the server is shutting down; connect again")
         if not is_authentic(context.invocation_metadata() or (), self._options.credentials):
-            await end_call(
-                context,
-                grpc.StatusCode.UNAUTHENTICATED,
-                f"{AUTHENTICATION_KEY} does not hold the credentials of this server",
-            )
+            await end_call(context, grpc.StatusCode.UNAUTHENTICATED, _NO_CREDENTIALS)
         if len(self._streams) >= self._options.max_sessions:
             await end_call(
                 context,
@@ -215,11 +260,13 @@ class Server:
             )
         stream = Stream(context, self._services, next(self._numbers), context.peer())
         self._streams.add(stream)
+        self._filled.set()
         try:
             await stream.serve()
         finally:
             self._streams.discard(stream)
             if not self._streams:
+                self._filled.clear()
                 self._emptied.set()
 
 

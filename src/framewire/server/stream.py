@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -25,16 +24,20 @@ from framewire.frames.shared_memory import SharedMemoryReader
 from framewire.model.frame import SessionInfo
 from framewire.model.inference import Inference
 from framewire.model.message import ContentReference, Descriptor, Message, Sample
+from framewire.model.terms import Terms
 from framewire.processors.configuration import Selection
 from framewire.processors.options import shown
-from framewire.scheduling.pool import ThreadPool
-from framewire.scheduling.task import FrameTask, Lane, Outcome
+from framewire.scheduling.executor import Clock, Executor, HungError
+from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
 from framewire.server.admission import camera_name, check_size, largest_frame_bytes
 from framewire.server.aggregate import Aggregation
 from framewire.server.budget import Budget
 from framewire.server.faults import FrameFaults
+from framewire.server.flight import Flight
 from framewire.server.options import MEBIBYTE, ServerOptions
+from framewire.server.outbox import Outbox
 from framewire.server.pools import Pools
+from framewire.server.statistics import ServerStatistics
 from framewire.session.server import DescriptorReceived, SampleReceived, ServerSession, ServerState
 from framewire.wire import decode, encode
 
@@ -51,14 +54,17 @@ _DESCRIPTOR_S = 30.0
 _MAX_OVERHEAD_BYTES = 1 << 20
 """Of a message beside its frame: everybody waits while it is read."""
 
-_MAX_UNSENT = 2048
-"""Answers that a client has not taken yet; beyond it the client is not read, so that they do not pile up here."""
-
-_MAX_UNSENT_BYTES = 1 << 20
-"""The same in bytes."""
-
 _MAX_DETAILS_BYTES = 2000
 """Longest text of a status: percent-encoded it must fit into the 8 KiB of metadata that clients accept."""
+
+
+_DROPPED = {
+    DropCause.TOO_OLD: "it waited longer than --max-age",
+    DropCause.OLDEST: "a limit is reached and it waited longest",
+    DropCause.NEWEST: "a limit is reached and nothing else of its stream waits",
+    DropCause.NOT_LATEST: "a newer one has come",
+}
+"""For the log."""
 
 
 class Context(Protocol):
@@ -84,6 +90,8 @@ class Services:
         pools: The open processors.
         budget: Frames in flight of all sessions.
         lanes: Which stream the outcomes of a lane belong to.
+        statistics: What all of them have done.
+        clock: Seconds of a steady clock.
     """
 
     options: ServerOptions
@@ -91,6 +99,8 @@ class Services:
     pools: Pools
     budget: Budget
     lanes: MutableMapping[Lane, Stream]
+    statistics: ServerStatistics
+    clock: Clock = time.monotonic
 
 
 async def end_call(context: Context, code: grpc.StatusCode, details: str) -> None:
@@ -136,26 +146,20 @@ class Stream:
         options = services.options
         self._session = ServerSession()
         self._log = logging.LoggerAdapter(_log, {"session": number, "peer": peer})
-        self._faults = FrameFaults(self._log, options.max_bad_frames, time.monotonic)
+        self._faults = FrameFaults(self._log, options.max_bad_frames, services.clock)
         self._budget = Budget(options.max_in_flight, int(options.max_in_flight_mib * MEBIBYTE))
         self._aggregation = (
             Aggregation(options.batch_size, int(options.max_in_flight_mib * MEBIBYTE))
             if options.batch_reply == "aggregate" and options.batch_size > 1
             else None
         )
-        self._outbox: deque[bytes] = deque()
-        self._outbox_filled = asyncio.Event()
-        self._unsent_bytes = 0
-        self._outbox_has_room = asyncio.Event()
-        self._is_outbox_closed = False
+        self._outbox = Outbox(context.write, services.clock, services.statistics.send)
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._reader: asyncio.Task[None] | None = None
         self._is_draining = False
         self._memory: SharedMemoryReader | None = None
         self._selection: Selection | None = None
-        self._pool: ThreadPool | None = None
-        self._lane: Lane | None = None
-        self._submitted = 0
+        self._flight: Flight | None = None
         self._is_released = False
 
     async def serve(self) -> None:
@@ -168,8 +172,7 @@ class Stream:
                 ending = await self._ended
                 patience.cancel()
                 self._reader.cancel()
-                self._is_outbox_closed = True
-                self._outbox_filled.set()
+                self._outbox.close()
                 await asyncio.wait({writer}, timeout=ending.flush_s)
                 writer.cancel()
         except asyncio.CancelledError:
@@ -201,7 +204,9 @@ class Stream:
 
     def settle(self, outcome: Outcome) -> None:
         """Answers one frame that a worker has returned."""
-        self._give_back(outcome.task)
+        if self._flight is not None:
+            self._flight.land(outcome.task)
+        self._services.statistics.settle(outcome)
         try:
             self._settle(outcome)
         except Exception:
@@ -213,11 +218,19 @@ class Stream:
         if self._ended.done():
             self._forget_lane_when_unused()
             return
+        if outcome.dropped is not None:
+            self._drop(task, outcome.dropped)
+            return
         match outcome.error:
             case None:
                 self._faults.good()
             case ProtocolError() as error:
                 self._end(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+                return
+            case HungError() as error if isinstance(task.content, ReferencedContent):
+                # An acknowledgement would let the camera write into what the processor may still read.
+                self._log.error("sample %d: %s", task.sequence_number, error)
+                self._end(grpc.StatusCode.INTERNAL, "the processor holds a frame and does not return; connect again")
                 return
             case error:
                 self._faults.bad(task.sequence_number, error)
@@ -229,13 +242,14 @@ class Stream:
     async def _read(self) -> None:
         try:
             while (data := await self._receive()) is not grpc.aio.EOF:
+                received_s = self._services.clock()
                 if self._ended.done():
                     return  # by the outcome of a frame, while this message was on its way
                 match self._session.receive(decode(data, max_overhead_bytes=_MAX_OVERHEAD_BYTES)):
                     case DescriptorReceived(descriptor):
                         await self._accept(descriptor)
                     case SampleReceived(number, sample):
-                        self._take(number, sample)
+                        self._take(number, sample, received_s)
             self._finish()
         except ProtocolError as error:
             self._end(grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -250,20 +264,11 @@ class Stream:
 
     async def _receive(self) -> Any:
         """The next message, once there is room for a frame: a stream that is too fast is not read."""
-        while True:
-            if not self._has_room_for_answers:
-                self._outbox_has_room.clear()
-                await self._outbox_has_room.wait()
-            elif not self._budget.has_room:
-                await self._budget.room()
-            elif not self._services.budget.has_room:
-                await self._services.budget.room()
-            else:
-                return await self._context.read()
-
-    @property
-    def _has_room_for_answers(self) -> bool:
-        return len(self._outbox) < _MAX_UNSENT and self._unsent_bytes < _MAX_UNSENT_BYTES
+        if not self._outbox.has_room:
+            await self._outbox.room()
+        if self._flight is not None:
+            await self._flight.room()
+        return await self._context.read()
 
     async def _accept(self, descriptor: Descriptor) -> None:
         options = self._services.options
@@ -278,11 +283,13 @@ class Stream:
                 options.shared_memory_read,
                 max_frame_bytes=largest_frame_bytes(video_format),
             )
-        self._pool = await self._services.pools.acquire(selection)
+        pool = await self._services.pools.acquire(selection)
         self._selection = selection
         info = SessionInfo(video_format, descriptor.timescale, descriptor.identifier, descriptor.configuration)
-        self._lane = await _opened_lane(self._pool, info)
-        self._services.lanes[self._lane] = self
+        lane = await _opened_lane(pool, info, selection.terms)
+        self._flight = Flight(pool, lane, (self._budget, self._services.budget))
+        self._services.lanes[lane] = self
+        self._services.statistics.sessions += 1
         transfer = "embedded" if self._memory is None else "shared memory"
         self._log.info("%s: %s, %s, processor %s", camera_name(descriptor), video_format, transfer, selection.kind.name)
         if selection.ignored:
@@ -293,7 +300,7 @@ class Stream:
             )
         self._send(self._session.accept(EXTENSION_NAME))
 
-    def _take(self, number: int, sample: Sample) -> None:
+    def _take(self, number: int, sample: Sample, received_s: float) -> None:
         if sample.problems:
             self._faults.note("illegal upstream inferences are left out", number, sample.problems[0])
         content: FrameContent
@@ -307,30 +314,31 @@ class Stream:
                 content = ReferencedContent(self._memory, reference)
             case data:
                 content = EmbeddedContent(data)
-        if self._lane is None:
+        if self._flight is None:
             raise ClosedError("a sample before the lane is open")  # judged by the session before
-        task = FrameTask(self._lane, number, sample.timestamp, content, sample.inferences)
+        task = FrameTask(self._flight.lane, number, sample.timestamp, content, sample.inferences, received_s)
+        self._services.statistics.received += 1
         if self._aggregation is None:
-            self._submit(task)
+            self._submit(self._flight, task)
+            self._services.statistics.receive.add(self._services.clock() - received_s)
             return
         early, due = self._aggregation.add(task)
         if early is not None:
             self._send(self._session.reply(number, early))
         for waiting in due:
-            self._submit(waiting)
+            self._submit(self._flight, waiting)
+        self._services.statistics.receive.add(self._services.clock() - received_s)
 
-    def _submit(self, task: FrameTask) -> None:
-        if self._pool is None:
-            raise ClosedError("a sample before the processor is open")  # judged by the session before
-        self._budget.take(task.content.held_bytes)
-        self._services.budget.take(task.content.held_bytes)
-        self._submitted += 1
-        self._pool.submit(task)
+    def _submit(self, flight: Flight, task: FrameTask) -> None:
+        for dropped, cause in flight.admit(task):
+            self._services.statistics.dropped[cause] += 1
+            self._drop(dropped, cause)
 
-    def _give_back(self, task: FrameTask) -> None:
-        self._submitted -= 1
-        self._budget.give(task.content.held_bytes)
-        self._services.budget.give(task.content.held_bytes)
+    def _drop(self, task: FrameTask, cause: DropCause) -> None:
+        """Answers a frame that is not processed: the camera has its slot back, and knows no more than before."""
+        self._faults.note(f"dropped ({cause.value})", task.sequence_number, _DROPPED[cause])
+        self._answer(task, ())
+        self._end_when_answered()
 
     def _answer(self, task: FrameTask, inferences: Sequence[Inference]) -> None:
         if self._aggregation is None:
@@ -345,34 +353,20 @@ class Stream:
             self._send(self._session.reply_unacknowledging(batch.last_timestamp, batch.inferences()))
 
     def _send(self, message: Message) -> None:
-        data = encode(message)
-        self._outbox.append(data)
-        self._unsent_bytes += len(data)
-        self._outbox_filled.set()
+        self._outbox.put(encode(message))
 
     async def _write(self) -> None:
-        while True:
-            while self._outbox:
-                data = self._outbox.popleft()
-                try:
-                    await self._context.write(data)
-                except grpc.aio.InternalError:
-                    self._lose_client()
-                    return
-                self._unsent_bytes -= len(data)
-                if self._has_room_for_answers:
-                    self._outbox_has_room.set()
-            if self._is_outbox_closed:
-                return
-            self._outbox_filled.clear()
-            await self._outbox_filled.wait()
+        try:
+            await self._outbox.run()
+        except grpc.aio.InternalError:
+            self._lose_client()
 
     def _finish(self) -> None:
         """No more frames come: what is in flight is answered, then the stream ends."""
         self._session.receive_end()
-        if self._aggregation is not None:
+        if self._aggregation is not None and self._flight is not None:
             for task in self._aggregation.finish():
-                self._submit(task)
+                self._submit(self._flight, task)
         self._end_when_answered()
 
     def _end_when_answered(self) -> None:
@@ -417,27 +411,28 @@ class Stream:
             self._ended.cancel()
         self._session.end()
         self._outbox.clear()
-        if self._pool is not None and self._lane is not None:
-            for task in self._pool.close_lane(self._lane):
-                self._give_back(task)
+        if self._flight is not None:
+            self._flight.close()
         if self._memory is not None:
             self._memory.close()
         self._forget_lane_when_unused()
         self._faults.tell_rest()
 
     def _forget_lane_when_unused(self) -> None:
-        if not self._is_released or self._submitted:
+        if not self._is_released or (self._flight is not None and self._flight.frames):
             return
-        if self._lane is not None:
-            del self._services.lanes[self._lane]
-            self._lane = None
+        if self._flight is not None:
+            self._services.lanes.pop(self._flight.lane, None)
+            self._flight = None
         if self._selection is not None:
             self._services.pools.release(self._selection)
             self._selection = None
 
 
-async def _opened_lane(pool: ThreadPool, info: SessionInfo) -> Lane:
-    opening = pool.open_lane(info)
+async def _opened_lane(pool: Executor, info: SessionInfo, terms: Terms) -> Lane:
+    opening = pool.open_lane(info, terms)
+    if opening.done():
+        return opening.result()
 
     def close(opened: Future[Lane]) -> None:
         if not opened.cancelled() and opened.exception() is None:

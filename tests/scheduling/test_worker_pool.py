@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -13,13 +14,15 @@ from framewire.errors import ClosedError, ProcessorError
 from framewire.model.frame import Frame, SessionInfo
 from framewire.model.inference import Inference
 from framewire.processors.api import NoOptions, Processor
-from framewire.scheduling.pool import PoolStatistics, ThreadPool
+from framewire.scheduling.executor import PoolOptions, PoolStatistics
+from framewire.scheduling.runner import ProcessorRunner
 from framewire.scheduling.task import Lane, Outcome
+from framewire.scheduling.workers import WorkerPool
 
 PATIENCE_S = 20.0
 """How long a test waits for what must happen; it never waits for what must not."""
 
-MakePool = Callable[..., ThreadPool]
+MakePool = Callable[..., WorkerPool]
 
 
 class Gated(Named):
@@ -69,14 +72,17 @@ def delivered() -> queue.SimpleQueue[list[int]]:
 
 @pytest.fixture
 def make_pool(delivered: queue.SimpleQueue[list[int]]) -> Iterator[MakePool]:
-    pools: list[ThreadPool] = []
+    pools: list[WorkerPool] = []
 
     def deliver(outcomes: Sequence[Outcome]) -> None:
         delivered.put([outcome.task.sequence_number for outcome in outcomes])
 
-    def make(factory: type[Processor], batch_size: int = 1, batch_wait_s: float = 0.0) -> ThreadPool:
-        pool = ThreadPool(
-            kind_of(factory), NoOptions(), batch_size=batch_size, batch_wait_s=batch_wait_s, deliver=deliver
+    def make(factory: type[Processor], batch_size: int = 1, batch_wait_s: float = 0.0) -> WorkerPool:
+        pool = WorkerPool(
+            "toy",
+            lambda: ProcessorRunner(kind_of(factory), NoOptions()),
+            PoolOptions(batch_size, batch_wait_s),
+            deliver,
         )
         pools.append(pool)
         return pool
@@ -86,7 +92,7 @@ def make_pool(delivered: queue.SimpleQueue[list[int]]) -> Iterator[MakePool]:
         assert pool.close(PATIENCE_S)
 
 
-def lane_of(pool: ThreadPool, name: str = "") -> Lane:
+def lane_of(pool: WorkerPool, name: str = "") -> Lane:
     info = SessionInfo(INFO.video_format, INFO.timescale, name, name)
     return pool.open_lane(info).result(PATIENCE_S)
 
@@ -131,7 +137,8 @@ def test_what_waits_while_the_worker_is_busy_makes_the_next_batches(
     pool.submit(task(9, lane=right))
     assert pool.statistics() == PoolStatistics(waiting=4, batches=1, frames=1)
     gated.gate.set()
-    assert numbers(delivered, 5) == [0, 1, 9, 2, 3]
+    # The session that has been served already stands behind the one that comes now.
+    assert numbers(delivered, 5) == [0, 9, 1, 2, 3]
     assert pool.statistics() == PoolStatistics(waiting=0, batches=3, frames=5)
 
 
@@ -141,7 +148,7 @@ def test_a_batch_may_wait_for_more_and_goes_when_it_is_full(
     pool = make_pool(Named, batch_size=2, batch_wait_s=3600.0)
     pool.open()
     lane = lane_of(pool)
-    pool.submit(task(1, lane=lane))
+    pool.submit(task(1, lane=lane, received_s=time.monotonic()))
     lane_of(pool)  # the worker has been round once more and still waits
     assert pool.statistics() == PoolStatistics(waiting=1, batches=0, frames=0)
     pool.submit(task(2, lane=lane))
@@ -168,11 +175,17 @@ def test_a_processor_that_cannot_be_opened_is_an_error_of_open(where: str, make_
     assert pool.close(PATIENCE_S)
 
 
-def test_a_lane_has_the_state_that_the_processor_made(gated: type[Gated], make_pool: MakePool) -> None:
+def test_a_frame_comes_with_the_state_that_the_processor_made(
+    gated: type[Gated], make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
+) -> None:
     pool = make_pool(gated)
     pool.open()
     lane = lane_of(pool, "street")
-    assert (lane.state, lane.info.configuration) == ("street", "street")
+    assert lane.info.configuration == "street"
+    frame = task(1, lane=lane)
+    pool.submit(frame)
+    assert numbers(delivered, 1) == [1]
+    assert frame.state == "street"
 
 
 def test_a_lane_that_cannot_be_opened_is_an_error_and_the_worker_goes_on(
@@ -182,7 +195,7 @@ def test_a_lane_that_cannot_be_opened_is_an_error_and_the_worker_goes_on(
     pool.open()
     with pytest.raises(ProcessorError, match="processor toy cannot open a session: RuntimeError: no such session"):
         lane_of(pool, "broken")
-    assert lane_of(pool, "street").state == "street"
+    assert lane_of(pool, "street").info.configuration == "street"
 
 
 def test_a_lane_whose_session_has_gone_before_its_turn_is_never_opened(gated: type[Gated], make_pool: MakePool) -> None:

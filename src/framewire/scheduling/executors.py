@@ -1,0 +1,70 @@
+"""Makes the executor that an operator asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from enum import Enum
+from typing import Any
+
+from framewire.processors.catalogue import ProcessorKind
+from framewire.scheduling.executor import Deliver, Executor, PoolOptions
+from framewire.scheduling.inline import InlinePool
+from framewire.scheduling.runner import ProcessorRunner, Runner
+from framewire.scheduling.workers import WorkerPool
+
+
+class ExecutorKind(Enum):
+    """Where a processor runs."""
+
+    INLINE = "inline"
+    THREADS = "threads"
+    PROCESSES = "processes"
+
+
+def make_executor(
+    kind: ExecutorKind,
+    processor: ProcessorKind,
+    processor_options: Any,  # an instance of the processor's Options
+    options: PoolOptions,
+    deliver: Deliver,
+    loop: asyncio.AbstractEventLoop,
+) -> Executor:
+    """An executor, not yet started.
+
+    Args:
+        kind: Where the processor runs.
+        processor: The processor.
+        processor_options: Its options.
+        options: How the executor works.
+        deliver: Takes the outcomes, on any thread.
+        loop: The event loop that will make all calls.
+    """
+    if kind is ExecutorKind.INLINE:
+        return InlinePool(processor.name, ProcessorRunner(processor, processor_options), options, deliver, loop=loop)
+
+    def make_runner() -> Runner:
+        if kind is ExecutorKind.THREADS:
+            return ProcessorRunner(processor, processor_options)
+        from framewire.scheduling.process import ProcessRunner
+
+        return ProcessRunner(
+            processor,
+            processor_options,
+            frame_timeout_s=options.frame_timeout_s,
+            threads=library_threads(options.workers),
+        )
+
+    return WorkerPool(
+        processor.name,
+        make_runner,
+        options,
+        deliver,
+        needs_order=processor.factory.needs_order,
+        gives_up=kind is ExecutorKind.THREADS,
+    )
+
+
+def library_threads(workers: int) -> int:
+    """How many threads the libraries of one worker may use, so that all together keep the cores busy and no more."""
+    return max(1, len(os.sched_getaffinity(0)) // workers)

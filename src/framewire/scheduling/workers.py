@@ -1,0 +1,396 @@
+"""An executor of worker threads, each with a runner of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from framewire.errors import ClosedError, ProcessorError
+from framewire.model.frame import SessionInfo
+from framewire.model.terms import Terms
+from framewire.scheduling.executor import Clock, Deliver, HungError, PoolOptions, PoolStatistics
+from framewire.scheduling.planner import BatchPlanner
+from framewire.scheduling.runner import Runner
+from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
+
+_log = logging.getLogger(__name__)
+
+_GATHER_S = 0.0005
+"""How long the outcomes of cheap frames gather while more frames wait; those of dearer ones leave at once."""
+
+MAX_REPLACED = 3
+"""Workers that are given up and replaced; each leaves a thread behind that never ends."""
+
+_Call = Callable[["_Worker"], None]
+
+
+class _Worker:
+    """One thread and its runner.
+
+    Guarded by the pool's lock: everything but `runner` and `states`, which are the thread's own.
+    """
+
+    def __init__(self, index: int, runner: Runner, lock: threading.Lock) -> None:
+        self.index = index
+        self.runner = runner
+        self.states: dict[Lane, object] = {}
+        self.wakeup = threading.Condition(lock)
+        self.calls: deque[_Call] = deque()
+        self.batch: list[FrameTask] = []
+        self.opening: Future[Lane] | None = None
+        self.busy_since: float | None = None
+        self.is_idle = False
+        self.is_given_up = False
+        self.is_lost = False
+        self.thread: threading.Thread | None = None
+
+    def state(self, lane: Lane) -> object:
+        """What this worker's processor made for a session; made now when there is none yet."""
+        if lane not in self.states:
+            self.states[lane] = self.runner.open_session(lane.info)
+        return self.states[lane]
+
+    def close_lane(self, lane: Lane) -> None:
+        """Gives a session's state back."""
+        if lane in self.states:
+            self.runner.close_session(self.states.pop(lane))
+
+
+class WorkerPool:
+    """Worker threads that take batches from all sessions.
+
+    The sessions of a processor that needs their order are bound to one worker each, which also keeps their state in
+    one place; all others are served by whichever worker is free, each with a state of its own for them.
+
+    Args:
+        name: The processor's name.
+        make_runner: Makes the runner of a worker.
+        options: How it works.
+        deliver: Takes the outcomes.
+        needs_order: Whether the frames of a session must be processed one after the other.
+        gives_up: Whether the pool itself gives up workers that do not return in time; runners of processes do so.
+        clock: Seconds of a steady clock.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make_runner: Callable[[], Runner],
+        options: PoolOptions,
+        deliver: Deliver,
+        *,
+        needs_order: bool = False,
+        gives_up: bool = True,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._make_runner = make_runner
+        self._deliver = deliver
+        self._is_bound = needs_order and options.workers > 1
+        self._frame_timeout_s = options.frame_timeout_s if gives_up else None
+        self._clock = clock
+        self._planner: BatchPlanner[FrameTask] = BatchPlanner(options.batch_size, options.batch_wait_s)
+        self._lock = threading.Lock()
+        self._workers = [_Worker(index, make_runner(), self._lock) for index in range(options.workers)]
+        self._given_up: list[_Worker] = []
+        self._bound: dict[Lane, int] = {}
+        self._next_worker = 0
+        self._is_closing = False
+        self._batches = 0
+        self._frames = 0
+        self._replaced = 0
+        self._unopened = options.workers
+        self._opened: Future[None] = Future()
+
+    def start(self) -> Future[None]:
+        self._opened.set_running_or_notify_cancel()  # from now on nobody can cancel it
+        for worker in self._workers:
+            self._launch(worker, self._tell_opened)
+        return self._opened
+
+    def open(self) -> None:
+        """Starts the workers and waits until their processors are open.
+
+        Raises:
+            ProcessorError: One cannot be opened.
+        """
+        self.start().result()
+
+    def open_lane(self, info: SessionInfo, terms: Terms = Terms()) -> Future[Lane]:  # noqa: B008 # it is immutable
+        with self._lock:
+            if self._is_closing:
+                raise ClosedError(f"processor {self._name} is closing")
+            living = [worker for worker in self._workers if not worker.is_lost]
+            if not living:
+                raise self._dead()
+            lane = Lane(info, terms)
+            if self._is_bound:
+                taken = Counter(self._bound.values())
+                worker = min(living, key=lambda worker: taken[worker.index])
+                self._bound[lane] = worker.index
+            else:
+                # Preferably one that has nothing else to do.
+                idle = [worker for worker in living if worker.is_idle]
+                self._next_worker += 1
+                worker = (idle or living)[self._next_worker % len(idle or living)]
+            opened: Future[Lane] = Future()
+            worker.calls.append(partial(self._open_lane, lane, opened))
+            worker.wakeup.notify()
+        return opened
+
+    def submit(self, task: FrameTask) -> None:
+        with self._lock:
+            if self._is_closing:
+                raise ClosedError(f"processor {self._name} is closing")
+            self._planner.add(task.lane, task, task.received_s)
+            index = self._bound.get(task.lane)
+            if index is not None:
+                self._workers[index].wakeup.notify()
+                return
+            for worker in self._workers:
+                if worker.is_idle:
+                    worker.is_idle = False  # it is woken; the next frame wakes another
+                    worker.wakeup.notify()
+                    return
+
+    def take_back_oldest(self, lane: Lane) -> FrameTask | None:
+        with self._lock:
+            return self._planner.drop_oldest(lane)
+
+    def close_lane(self, lane: Lane) -> list[FrameTask]:
+        with self._lock:
+            withdrawn = self._planner.close(lane)
+            self._bound.pop(lane, None)
+            # Also when the pool is closing: its workers still do all calls before they close the processor.
+            for worker in self._workers:
+                if not worker.is_lost:
+                    worker.calls.append(lambda worker: worker.close_lane(lane))
+                    worker.wakeup.notify()
+        return withdrawn
+
+    def tick(self) -> None:
+        with self._lock:
+            now = self._clock()
+            outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in self._planner.expire(now)]
+            for worker in self._workers:
+                if (
+                    self._frame_timeout_s is not None
+                    and worker.busy_since is not None
+                    and now - worker.busy_since > self._frame_timeout_s
+                    and not worker.is_lost
+                ):
+                    outcomes += self._give_up(worker)
+            lost: set[int | None] = {worker.index for worker in self._workers if worker.is_lost}
+            if len(lost) == len(self._workers):
+                lost.add(None)
+            if lost:
+                outcomes += [Outcome(task, error=self._dead()) for task in self._planner.withdraw(lost)]
+        if outcomes:
+            self._deliver(outcomes)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether no worker is lost."""
+        with self._lock:
+            return not any(worker.is_lost for worker in self._workers)
+
+    def statistics(self) -> PoolStatistics:
+        with self._lock:
+            return PoolStatistics(len(self._planner), self._batches, self._frames, self._replaced)
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        with self._lock:
+            self._is_closing = True
+            workers = [*self._workers, *self._given_up]
+            for worker in workers:
+                worker.wakeup.notify()
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        threads = [worker.thread for worker in workers if worker.thread is not None and worker.thread.is_alive()]
+        for thread in threads:
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
+
+    def _launch(self, worker: _Worker, tell: Callable[[_Worker, BaseException | None], None]) -> None:
+        worker.thread = threading.Thread(
+            target=self._work, args=(worker, tell), name=f"framewire-{self._name}-{worker.index}", daemon=True
+        )
+        worker.thread.start()
+
+    def _tell_opened(self, worker: _Worker, error: BaseException | None) -> None:
+        with self._lock:
+            self._unopened -= 1
+            is_last = self._unopened == 0
+            is_told = self._opened.done()
+            if error is not None:
+                worker.is_lost = True
+                self._is_closing = True
+                for other in self._workers:
+                    other.wakeup.notify()
+        if error is not None and not is_told:
+            self._opened.set_exception(error)
+        elif is_last and not is_told:
+            self._opened.set_result(None)
+
+    def _tell_replaced(self, worker: _Worker, error: BaseException | None) -> None:
+        if error is None:
+            _log.warning("processor %s: worker %d is replaced and ready", self._name, worker.index)
+            return
+        _log.error("%s", error)
+        with self._lock:
+            worker.is_lost = True
+
+    def _open_lane(self, lane: Lane, opened: Future[Lane], worker: _Worker) -> None:
+        with self._lock:
+            if not opened.set_running_or_notify_cancel():
+                self._bound.pop(lane, None)
+                return
+            worker.opening = opened
+        error: Exception | None = None
+        try:
+            worker.state(lane)
+        except Exception as raised:
+            error = raised
+        with self._lock:
+            worker.opening = None
+            if worker.is_given_up:
+                return  # whoever asked has been told
+            if error is None:
+                terms, index = lane.terms, self._bound.get(lane)
+                self._planner.open(lane, weight=terms.weight, max_age_s=terms.max_age_s, worker=index)
+            else:
+                self._bound.pop(lane, None)
+        if error is None:
+            opened.set_result(lane)
+        else:
+            opened.set_exception(error)
+
+    def _work(self, worker: _Worker, tell: Callable[[_Worker, BaseException | None], None]) -> None:
+        try:
+            worker.runner.open()
+        except Exception as error:
+            tell(worker, error)
+            return
+        tell(worker, None)
+        done: list[Outcome] = []
+        since = 0.0
+        while (work := self._next(worker, is_waiting=not done)) is not None:
+            if not callable(work):
+                if work:
+                    if not done:
+                        since = self._clock()
+                    done += self._run(worker, work)
+                    if self._clock() - since < _GATHER_S:
+                        # Waking the event loop costs as much as a cheap frame: it is woken once for several.
+                        continue
+                if done:
+                    self._deliver(done)
+                    done = []
+                continue
+            if done:
+                self._deliver(done)
+                done = []
+            work(worker)
+        if done:
+            self._deliver(done)
+        if worker.is_given_up:
+            for state in worker.states.values():
+                worker.runner.close_session(state)
+        worker.runner.close()
+
+    def _next(self, worker: _Worker, *, is_waiting: bool) -> _Call | list[FrameTask] | None:
+        """The next thing to do: calls first, then batches; None when there is nothing left to do ever.
+
+        Args:
+            worker: Who asks.
+            is_waiting: Whether to wait for it; without, there may be nothing to do: an empty batch.
+        """
+        with self._lock:
+            worker.busy_since = None
+            while True:
+                if worker.is_given_up:
+                    return None
+                now = self._clock()
+                if worker.calls:
+                    worker.busy_since = now
+                    return worker.calls.popleft()
+                if self._is_closing:
+                    return None
+                timeout_s = None
+                if len(self._planner):
+                    if expired := self._planner.expire(now):
+                        outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in expired]
+                        return lambda _: self._deliver(outcomes)
+                    batch = self._planner.take(now, worker.index)
+                    if batch:
+                        self._batches += 1
+                        self._frames += len(batch)
+                        worker.batch = batch
+                        worker.busy_since = now
+                        return batch
+                    due_s = self._planner.due_in(now, worker.index)
+                    timeout_s = due_s if due_s < threading.TIMEOUT_MAX else None
+                if not is_waiting:
+                    return []
+                worker.is_idle = True
+                worker.wakeup.wait(timeout_s)
+                worker.is_idle = False
+
+    def _run(self, worker: _Worker, batch: list[FrameTask]) -> list[Outcome]:
+        started_s = self._clock()
+        outcomes = self._outcomes(worker, batch)
+        finished_s = self._clock()
+        with self._lock:
+            worker.batch = []
+            if worker.is_given_up:
+                return []  # they have been answered
+        for outcome in outcomes:
+            outcome.started_s, outcome.finished_s, outcome.batch_size = started_s, finished_s, len(batch)
+        return outcomes
+
+    def _outcomes(self, worker: _Worker, batch: list[FrameTask]) -> list[Outcome]:
+        failed: list[Outcome] = []
+        for task in batch:
+            try:
+                task.state = worker.state(task.lane)
+            except ProcessorError as error:
+                failed.append(Outcome(task, error=error))
+        if failed:
+            without_state = {id(outcome.task) for outcome in failed}
+            batch = [task for task in batch if id(task) not in without_state]
+        try:
+            return failed + worker.runner.run(batch) if batch else failed
+        except Exception:
+            # The runner judges whatever a processor does, so this is ours; the frames are answered all the same.
+            _log.exception("a batch broke outside processor %s; this is a fault of framewire", self._name)
+            fault = ProcessorError("the worker failed; its log says why")
+            return failed + [Outcome(task, error=fault) for task in batch]
+
+    def _give_up(self, worker: _Worker) -> list[Outcome]:
+        """Answers for a worker that does not return, and puts another one in its place. The lock is held."""
+        error = HungError(f"processor {self._name} did not return within {self._frame_timeout_s:g} s")
+        worker.is_given_up = True
+        if worker.opening is not None:
+            worker.opening.set_exception(error)
+        outcomes = [Outcome(task, error=error) for task in worker.batch]
+        self._given_up.append(worker)
+        fresh = self._workers[worker.index] = _Worker(worker.index, self._make_runner(), self._lock)
+        fresh.calls = worker.calls
+        worker.calls = deque()
+        if self._replaced >= MAX_REPLACED or self._is_closing:
+            fresh.is_lost = True
+            _log.error(
+                "%s; %d workers were replaced before, this one is not: restart the server", error, self._replaced
+            )
+            return outcomes
+        self._replaced += 1
+        _log.error("%s; its worker is replaced (%d of at most %d times)", error, self._replaced, MAX_REPLACED)
+        self._launch(fresh, self._tell_replaced)
+        return outcomes
+
+    def _dead(self) -> ProcessorError:
+        return ProcessorError(f"processor {self._name} has no worker left", remedy="restart the server")
