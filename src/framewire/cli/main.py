@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from framewire import __version__
+from framewire.cli.bench import bench
 from framewire.cli.check import check
 from framewire.cli.demo import demo
 from framewire.cli.logs import is_debugging
@@ -31,7 +32,7 @@ def cli() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-for command in (serve, send, check, processors, demo):
+for command in (serve, send, check, bench, processors, demo):
     cli.add_command(command)
 
 
