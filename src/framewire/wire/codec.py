@@ -16,10 +16,19 @@ from framewire.model.message import (
 )
 from framewire.wire import extension_pb2 as pb
 from framewire.wire.inferences import add_inferences, read_inferences
-from framewire.wire.overhead import overhead_bytes
+from framewire.wire.walker import join, walk
 
 MAX_INFERENCES = 10_000
 """Most inferences of one sample that are read, when what a message may cost is bounded."""
+
+LARGE_BYTES = 131_072
+"""Messages from here on are walked for their frame; below it, a copy of the frame costs less than the walk."""
+
+FRAME_SHARE = 7 / 8
+"""Least part of a message that its frame is, if it is used where it lies: the view keeps the whole message alive."""
+
+_MAX_EMBEDDED_BYTES = 1 << 30
+"""Frames from here on are protobuf's to write or to refuse: it takes no message of 2 GiB."""
 
 
 def decode(data: bytes, *, max_overhead_bytes: int | None = None) -> Message:
@@ -31,45 +40,59 @@ def decode(data: bytes, *, max_overhead_bytes: int | None = None) -> Message:
             None trusts the sender.
 
     Returns:
-        The message. The content of an embedded frame is a copy of its own.
+        The message. An embedded frame is a read-only view: of a large one, into `data`, which it keeps alive; of
+        another, of bytes of its own.
 
     Raises:
         ProtocolError: The bytes are no such message, or cost too much to read.
         FormatError: A descriptor announces frames that cannot be.
     """
-    message = pb.MediaStreamMessage()
+    rest, frame = data, None
     try:
-        if max_overhead_bytes is not None and len(data) > max_overhead_bytes:
-            _check_overhead(data, max_overhead_bytes)
-        message.ParseFromString(data)
+        if len(data) >= LARGE_BYTES or (max_overhead_bytes is not None and len(data) > max_overhead_bytes):
+            rest, frame = _split(data, max_overhead_bytes)
+        message = pb.MediaStreamMessage.FromString(rest)
     except (DecodeError, ValueError):
         raise ProtocolError(
             f"a message of {len(data)} bytes is not a MediaStreamMessage",
             remedy="check that both sides use the extension contract's .proto",
         ) from None
-    count = len(message.media_sample.inferences)
-    if max_overhead_bytes is not None and count > MAX_INFERENCES:
-        raise ProtocolError(f"a sample has {count} inferences", allowed=f"up to {MAX_INFERENCES}")
     payload: Descriptor | Sample | None = None
     match message.WhichOneof("payload"):
         case "media_sample":
-            payload = _read_sample(message.media_sample)
+            payload = _read_sample(message.media_sample, frame, None if max_overhead_bytes is None else MAX_INFERENCES)
         case "media_stream_descriptor":
             payload = _read_descriptor(message.media_stream_descriptor)
     return Message(message.sequence_number, message.ack_sequence_number, payload)
 
 
-def _check_overhead(data: bytes, most: int) -> None:
-    if (overhead := overhead_bytes(data)) > most:
-        raise ProtocolError(f"a message has {overhead} bytes beside its frame", allowed=f"up to {most}")
+def _split(data: bytes, max_overhead_bytes: int | None) -> tuple[bytes, memoryview | None]:
+    """What protobuf is to read, and the frame that is missing in it, if any."""
+    most = len(data) if max_overhead_bytes is None else max_overhead_bytes
+    is_bounded = len(data) > most
+    try:
+        walked = walk(data)
+    except (ProtocolError, ValueError):
+        if is_bounded:
+            raise
+        return data, None
+    if is_bounded and walked.overhead_bytes > most:
+        raise ProtocolError(f"a message has {walked.overhead_bytes} bytes beside its frame", allowed=f"up to {most}")
+    if walked.frame is None or len(walked.frame) < FRAME_SHARE * len(data):
+        return data, None
+    return walked.rest, walked.frame
 
 
 def encode(message: Message) -> bytes:
     """Writes one message."""
-    out = pb.MediaStreamMessage(
-        sequence_number=message.sequence_number, ack_sequence_number=message.ack_sequence_number
-    )
+    out = pb.MediaStreamMessage()
+    out.sequence_number = message.sequence_number
+    out.ack_sequence_number = message.ack_sequence_number
     match message.payload:
+        case Sample(content=bytes() | memoryview() as frame) as sample if (
+            LARGE_BYTES <= memoryview(frame).nbytes < _MAX_EMBEDDED_BYTES
+        ):
+            return _embed(out.SerializeToString(), sample, frame)
         case Sample() as sample:
             _write_sample(out.media_sample, sample)
         case Descriptor() as descriptor:
@@ -77,18 +100,21 @@ def encode(message: Message) -> bytes:
     return out.SerializeToString()
 
 
-def _read_sample(sample: pb.MediaSample) -> Sample:
-    content: bytes | ContentReference | None = None
+def _read_sample(sample: pb.MediaSample, frame: memoryview | None, max_inferences: int | None) -> Sample:
+    items = sample.inferences
+    if max_inferences is not None and len(items) > max_inferences:
+        raise ProtocolError(f"a sample has {len(items)} inferences", allowed=f"up to {max_inferences}")
+    content: memoryview | ContentReference | None = None
     match sample.WhichOneof("content"):
         case "content_reference":
             reference = sample.content_reference
             content = ContentReference(reference.address_offset, reference.length_bytes)
         case "content_bytes":
             # One access: protobuf copies a bytes field every time that it is read.
-            content = sample.content_bytes.bytes
-    if not sample.inferences:
+            content = memoryview(sample.content_bytes.bytes) if frame is None else frame
+    if not items:
         return Sample(sample.timestamp, content)
-    inferences, problems = read_inferences(sample.inferences)
+    inferences, problems = read_inferences(items)
     return Sample(sample.timestamp, content, inferences, problems)
 
 
@@ -97,14 +123,23 @@ def _write_sample(out: pb.MediaSample, sample: Sample) -> None:
     out.SetInParent()
     out.timestamp = sample.timestamp
     match sample.content:
+        case None:
+            pass
         case ContentReference() as reference:
             out.content_reference.address_offset = reference.offset_bytes
             out.content_reference.length_bytes = reference.length_bytes
-        case None:
-            pass
         case content:
             out.content_bytes.bytes = bytes(content)
-    add_inferences(out.inferences, sample.inferences)
+    if sample.inferences:
+        add_inferences(out.inferences, sample.inferences)
+
+
+def _embed(head: bytes, sample: Sample, frame: bytes | memoryview) -> bytes:
+    """The message that protobuf would write, with the frame copied once and not three times."""
+    before, behind = pb.MediaSample(), pb.MediaSample()
+    before.timestamp = sample.timestamp
+    add_inferences(behind.inferences, sample.inferences)
+    return join(head, before.SerializeToString(), frame, behind.SerializeToString())
 
 
 def _read_descriptor(descriptor: pb.MediaStreamDescriptor) -> Descriptor:
