@@ -47,12 +47,13 @@ class EmbeddedContent:
 class ReferencedContent:
     """A frame in a client's shared memory."""
 
-    __slots__ = ("_memory", "_reference", "_view")
+    __slots__ = ("_is_lent", "_memory", "_reference", "_view")
 
     def __init__(self, memory: SharedMemoryReader, reference: ContentReference) -> None:
         self._memory = memory
         self._reference = reference
         self._view: memoryview | None = None
+        self._is_lent = False
 
     @property
     def held_bytes(self) -> int:
@@ -68,8 +69,25 @@ class ReferencedContent:
         self._view = self._memory.view(self._reference)
         return self._view
 
+    def lend(self) -> tuple[SharedMemoryReader, ContentReference]:
+        """Takes the lease for another process, instead of :meth:`open`.
+
+        Returns:
+            The memory, whose file that process reads by itself, and the frame's place in it.
+
+        Raises:
+            FrameError: The frame is longer than any of its stream.
+            SharedMemoryError: The session is gone.
+        """
+        self._memory.lend(self._reference)
+        self._is_lent = True
+        return self._memory, self._reference
+
     def release(self) -> bool:
         """Ends the lease."""
+        if self._is_lent:
+            self._is_lent = False
+            self._memory.take_back()
         if self._view is None:
             return True
         view, self._view = self._view, None

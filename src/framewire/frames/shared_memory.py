@@ -10,8 +10,9 @@ import secrets
 import stat
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,13 @@ _Bytes: TypeAlias = npt.NDArray[np.uint8]
 _NAME_RULE = "a bare file name of 1 to 255 bytes, without a slash, not . or .."
 
 
+class MemoryWatcher(Protocol):
+    """Whoever has handed a memory on to another process."""
+
+    def memory_closed(self, memory: SharedMemoryReader) -> None:
+        """The memory is closed and no frame of it is out; called once, on any thread."""
+
+
 class SharedMemoryReader:
     """A client's shared memory, read-only, for the life of its session.
 
@@ -41,6 +49,8 @@ class SharedMemoryReader:
         mode: How frames are read.
         folder: Where shared memory files lie.
         max_frame_bytes: Longest frame that is read; None sets no limit.
+        descriptor: The open file itself, when another process has opened and checked it by its name. The reader owns it
+            from now on. It may have become shorter since: frames that still lie in it are read.
 
     Raises:
         SharedMemoryError: The name is not a bare file name, nothing of that name can be opened, it is no regular file,
@@ -54,19 +64,32 @@ class SharedMemoryReader:
         folder: Path = SHARED_MEMORY_FOLDER,
         *,
         max_frame_bytes: int | None = None,
+        descriptor: int | None = None,
     ) -> None:
+        self.announcement = memory
+        """What the descriptor of the session said of it."""
+        self.mode: ReadMode = mode
+        """How frames are read."""
         self._max_frame_bytes = memory.length_bytes if max_frame_bytes is None else max_frame_bytes
         self._lock = threading.Lock()
         self._leases: dict[int, weakref.ref[_Bytes]] = {}
+        self._lent = 0
+        self._watchers: weakref.WeakSet[MemoryWatcher] = weakref.WeakSet()
         self._is_closed = False
         self._mapping: mmap.mmap | None = None
         self._all: _Bytes | None = None
-        self._descriptor = _open_read_only(memory, folder)
+        self._descriptor = _open_read_only(memory, folder) if descriptor is None else descriptor
         try:
-            _check_file(self._descriptor, memory)
-            if mode == "map":
-                self._mapping = _map(self._descriptor, memory)
+            length = memory.length_bytes
+            if descriptor is None:
+                _check_file(self._descriptor, memory)
+            else:
+                length = min(length, os.fstat(self._descriptor).st_size)
+            if mode == "map" and length:
+                self._mapping = _map(self._descriptor, memory, length)
                 self._all = np.frombuffer(self._mapping, np.uint8)
+            elif mode == "map":
+                self._all = np.empty(0, np.uint8)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -82,17 +105,15 @@ class SharedMemoryReader:
             FrameError: The frame is longer than any may be.
             SharedMemoryError: The file has become too short, or the reader is closed.
         """
-        if reference.length_bytes > self._max_frame_bytes:
-            raise FrameError(
-                f"a frame of {reference.length_bytes} bytes is longer than any of this stream",
-                allowed=f"up to {self._max_frame_bytes}",
-            )
+        self._check_length(reference)
         start, end = reference.offset_bytes, reference.offset_bytes + reference.length_bytes
         with self._lock:
             if self._is_closed:
                 raise SharedMemoryError("the shared memory is closed")
             # Reading a mapped page behind the end of the file is SIGBUS, so the size is asked before each use.
             size = os.fstat(self._descriptor).st_size
+            if self._all is not None:
+                size = min(size, self._all.size)
             if size < end:
                 raise _too_short(size, end)
             if self._all is not None:
@@ -119,18 +140,62 @@ class SharedMemoryReader:
             view.release()
         with self._lock:
             is_kept = self._leases.pop(id(view))() is not None
-            self._close_when_unused()
+            watchers = self._close_when_unused()
+        self._tell(watchers)
         return not is_kept
+
+    def lend(self, reference: ContentReference) -> None:
+        """Takes the lease of a frame that another process reads through :attr:`descriptor`; give it back.
+
+        Raises:
+            FrameError: The frame is longer than any may be.
+            SharedMemoryError: The reader is closed.
+        """
+        self._check_length(reference)
+        with self._lock:
+            if self._is_closed:
+                raise SharedMemoryError("the shared memory is closed")
+            self._lent += 1
+
+    def take_back(self) -> None:
+        """Ends a lease taken with :meth:`lend`."""
+        with self._lock:
+            self._lent -= 1
+            watchers = self._close_when_unused()
+        self._tell(watchers)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for other processes; it stays open as long as a frame is lent."""
+        return self._descriptor
+
+    def watch(self, watcher: MemoryWatcher) -> None:
+        """Has `watcher` told when the memory is closed; it is not kept alive for that."""
+        with self._lock:
+            self._watchers.add(watcher)
 
     def close(self) -> None:
         """Closes the file; the mapping follows as soon as no view is out. Closing twice does no harm."""
         with self._lock:
             self._is_closed = True
-            self._close_when_unused()
+            watchers = self._close_when_unused()
+        self._tell(watchers)
 
-    def _close_when_unused(self) -> None:
-        if not self._is_closed or self._leases or self._descriptor < 0:
-            return
+    def _check_length(self, reference: ContentReference) -> None:
+        if reference.length_bytes > self._max_frame_bytes:
+            raise FrameError(
+                f"a frame of {reference.length_bytes} bytes is longer than any of this stream",
+                allowed=f"up to {self._max_frame_bytes}",
+            )
+
+    def _tell(self, watchers: Sequence[MemoryWatcher]) -> None:
+        for watcher in watchers:
+            watcher.memory_closed(self)
+
+    def _close_when_unused(self) -> Sequence[MemoryWatcher]:
+        """Closes what is no longer needed, under the lock; answers with those to tell, without it."""
+        if not self._is_closed or self._leases or self._lent or self._descriptor < 0:
+            return ()
         os.close(self._descriptor)
         self._descriptor = -1
         self._all = None
@@ -139,6 +204,9 @@ class SharedMemoryReader:
             with contextlib.suppress(BufferError):
                 self._mapping.close()
             self._mapping = None
+        watchers = list(self._watchers)
+        self._watchers.clear()
+        return watchers
 
 
 class SharedMemoryFile:
@@ -239,10 +307,10 @@ def _check_file(descriptor: int, memory: SharedMemory) -> None:
         )
 
 
-def _map(descriptor: int, memory: SharedMemory) -> mmap.mmap:
+def _map(descriptor: int, memory: SharedMemory, length: int) -> mmap.mmap:
     try:
-        return mmap.mmap(descriptor, memory.length_bytes, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
-    except (OSError, OverflowError) as error:
+        return mmap.mmap(descriptor, length, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: it has shrunk since its size was asked
         raise SharedMemoryError(
             f"shared memory {memory.handle_name!r} of {memory.length_bytes} bytes cannot be mapped",
             remedy="ask for less",
