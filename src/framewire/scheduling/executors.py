@@ -7,6 +7,7 @@ import os
 from enum import Enum
 from typing import Any
 
+from framewire.processors.api import Processor
 from framewire.processors.catalogue import ProcessorKind
 from framewire.scheduling.executor import Deliver, Executor, PoolOptions
 from framewire.scheduling.inline import InlinePool
@@ -27,6 +28,7 @@ def make_executor(
     processor: ProcessorKind,
     processor_options: Any,  # an instance of the processor's Options
     options: PoolOptions,
+    *,
     deliver: Deliver,
     loop: asyncio.AbstractEventLoop,
 ) -> Executor:
@@ -61,6 +63,7 @@ def make_executor(
         options,
         deliver,
         needs_order=processor.factory.needs_order,
+        has_states=processor.factory.open_session is not Processor.open_session,
         gives_up=kind is ExecutorKind.THREADS,
     )
 

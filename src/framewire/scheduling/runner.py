@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
-    """Runs batches for one worker, which calls it on one thread at a time: here, in a process, or on another machine."""
+    """Runs batches for one worker, on one thread at a time: here, in a process, or on another machine."""
 
     def open(self) -> None:
         """Makes the processor ready; raises ProcessorError when it cannot be."""

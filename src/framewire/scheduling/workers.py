@@ -73,6 +73,8 @@ class WorkerPool:
         options: How it works.
         deliver: Takes the outcomes.
         needs_order: Whether the frames of a session must be processed one after the other.
+        has_states: Whether the processor makes a state for each session; without, none is asked for, and a session
+            is taken on while all workers are busy.
         gives_up: Whether the pool itself gives up workers that do not return in time; runners of processes do so.
         clock: Seconds of a steady clock.
     """
@@ -85,12 +87,14 @@ class WorkerPool:
         deliver: Deliver,
         *,
         needs_order: bool = False,
+        has_states: bool = True,
         gives_up: bool = True,
         clock: Clock = time.monotonic,
     ) -> None:
         self._name = name
         self._make_runner = make_runner
         self._deliver = deliver
+        self._has_states = has_states
         self._is_bound = needs_order and options.workers > 1
         self._frame_timeout_s = options.frame_timeout_s if gives_up else None
         self._clock = clock
@@ -139,8 +143,12 @@ class WorkerPool:
                 self._next_worker += 1
                 worker = (idle or living)[self._next_worker % len(idle or living)]
             opened: Future[Lane] = Future()
-            worker.calls.append(partial(self._open_lane, lane, opened))
-            worker.wakeup.notify()
+            if self._has_states:
+                worker.calls.append(partial(self._open_lane, lane, opened))
+                worker.wakeup.notify()
+            else:
+                self._plan(lane)
+                opened.set_result(lane)
         return opened
 
     def submit(self, task: FrameTask) -> None:
@@ -168,7 +176,7 @@ class WorkerPool:
             self._bound.pop(lane, None)
             # Also when the pool is closing: its workers still do all calls before they close the processor.
             for worker in self._workers:
-                if not worker.is_lost:
+                if self._has_states and not worker.is_lost:
                     worker.calls.append(lambda worker: worker.close_lane(lane))
                     worker.wakeup.notify()
         return withdrawn
@@ -260,14 +268,17 @@ class WorkerPool:
             if worker.is_given_up:
                 return  # whoever asked has been told
             if error is None:
-                terms, index = lane.terms, self._bound.get(lane)
-                self._planner.open(lane, weight=terms.weight, max_age_s=terms.max_age_s, worker=index)
+                self._plan(lane)
             else:
                 self._bound.pop(lane, None)
         if error is None:
             opened.set_result(lane)
         else:
             opened.set_exception(error)
+
+    def _plan(self, lane: Lane) -> None:
+        terms, index = lane.terms, self._bound.get(lane)
+        self._planner.open(lane, weight=terms.weight, max_age_s=terms.max_age_s, worker=index)
 
     def _work(self, worker: _Worker, tell: Callable[[_Worker, BaseException | None], None]) -> None:
         try:
@@ -354,7 +365,7 @@ class WorkerPool:
 
     def _outcomes(self, worker: _Worker, batch: list[FrameTask]) -> list[Outcome]:
         failed: list[Outcome] = []
-        for task in batch:
+        for task in batch if self._has_states else ():
             try:
                 task.state = worker.state(task.lane)
             except ProcessorError as error:

@@ -120,7 +120,7 @@ class Server:
         deliver = settle_all if executor is ExecutorKind.INLINE else mailbox.post
 
         def make_pool(selection: Selection) -> Executor:
-            return make_executor(executor, selection.kind, selection.options, options.pool, deliver, loop)
+            return make_executor(executor, selection.kind, selection.options, options.pool, deliver=deliver, loop=loop)
 
         def select_for(configuration: str) -> Selection:
             return select(
