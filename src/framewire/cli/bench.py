@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ _ENOUGH = "enough"
 _FRAMES = 8
 _MOST_FRAME_BYTES = 64 << 20
 _PROGRESS_S = 0.5
+_MOST_STREAMS = 4096
+_SCENE_SIZES = range(32, 4097)
 
 
 class _Streams(click.ParamType[tuple[int, ...]]):
@@ -41,8 +44,8 @@ class _Streams(click.ParamType[tuple[int, ...]]):
         if isinstance(value, tuple):
             return value
         texts = [text.strip() for text in value.split(",")]
-        if not all(text.isascii() and text.isdecimal() and 1 <= len(text) <= 4 and int(text) for text in texts):
-            self.fail(f"{value!r} is no number of streams such as 4, and no list such as 1,4,16", param, ctx)
+        if not all(re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= _MOST_STREAMS for text in texts):
+            self.fail(f"{value!r} is no number from 1 to {_MOST_STREAMS}, and no list such as 1,4,16", param, ctx)
         return tuple(map(int, texts))
 
 
@@ -195,16 +198,18 @@ async def _bench(
             password=password,
         )
         show = say if json_file == "-" else emit
-        show(_describe(options))
-        reports, failure = await _run_all(options, streams, calibrate_s, stop, show)
+        reports, failure = await _run_all(options, streams, stop, show)
+        if calibrate_s and failure is None and not stop.is_set():
+            reports = await _calibrate(options, reports, calibrate_s, stop)
     _tell_rest(reports, show)
     if json_file is not None:
         _write_json(json_file, options, reports, failure)
     if plot_file is not None and reports:
         from framewire.load.plot import plot_loads
+        from framewire.load.table import describe
 
         try:
-            plot_loads(reports, _describe(options), Path(plot_file))
+            plot_loads(reports, describe(options), Path(plot_file))
         except OSError as error:
             raise FramewireError(f"--plot {plot_file} cannot be written: {error.strerror}") from None
     if failure is not None:
@@ -220,7 +225,8 @@ async def _encode(source: str | None, image: ImageOptions, stop: asyncio.Event) 
 
     if source is None:
         # A scene of few frames shows day and night all the same; drawn at its size it is as sharp as a camera's.
-        size = f",size={image.size[0]}x{image.size[1]}" if all(image.size) else ""
+        width, height = image.size
+        size = f",size={width}x{height}" if width in _SCENE_SIZES and height in _SCENE_SIZES else ""
         source = f"test:frames={_FRAMES}{size}"
     opened = await unless_stopped(stop, open_source_aside(source))
     if opened is None:
@@ -247,35 +253,48 @@ async def _encode(source: str | None, image: ImageOptions, stop: asyncio.Event) 
 async def _run_all(
     options: LoadOptions,
     streams: Sequence[int],
-    calibrate_s: float,
     stop: asyncio.Event,
     show: Callable[[str], None],
 ) -> tuple[list[LoadReport], FramewireError | None]:
     """Runs the loads one after the other and shows the line of each; ends at the first failure."""
     from framewire.load import Tally, run_load
-    from framewire.load.null_server import measure_alone, null_server
-    from framewire.load.table import LoadTable
+    from framewire.load.table import LoadTable, describe
 
     reports: list[LoadReport] = []
     table = LoadTable(is_open_loop=options.frames_per_second is not None)
     for count in streams:
-        load, tally, alone = replace(options, streams=count), Tally(), None
+        load, tally = replace(options, streams=count), Tally()
         try:
-            if calibrate_s:
-                with _progress(lambda: "measuring what the generator alone can do"):
-                    async with null_server() as nobody:
-                        alone = await measure_alone(nobody, load, calibrate_s, stop)
             with _progress(partial(_line, load, tally)):
-                report = replace(await run_load(load, tally=tally, stop=stop), alone_per_second=alone)
+                report = await run_load(load, tally=tally, stop=stop)
         except FramewireError as error:
             return reports, error
         if not reports:
-            show(table.head())
+            show(f"{describe(options)}\n\n{table.head()}")
         show(table.line(report))
         reports.append(report)
         if report.failure is not None or stop.is_set():
             return reports, report.failure
     return reports, None
+
+
+async def _calibrate(
+    options: LoadOptions, reports: Sequence[LoadReport], seconds: float, stop: asyncio.Event
+) -> list[LoadReport]:
+    """Adds what the generator alone can do."""
+    from framewire.load.null_server import measure_alone, null_server
+
+    with _progress(lambda: "measuring what the generator alone can do"):
+        async with null_server() as nobody:
+            return [
+                replace(
+                    report,
+                    alone_per_second=await measure_alone(
+                        nobody, replace(options, streams=report.streams), seconds, stop
+                    ),
+                )
+                for report in reports
+            ]
 
 
 def _line(load: LoadOptions, tally: Tally) -> str:
@@ -296,15 +315,6 @@ def _tell_rest(reports: Sequence[LoadReport], show: Callable[[str], None]) -> No
     for report in reports:
         for text in warnings(report):
             say(f"framewire: {text}")
-
-
-def _describe(options: LoadOptions) -> str:
-    transfer = "through shared memory" if options.shared_memory_bytes else "embedded"
-    pace = f"{options.frames_per_second:g} frames/s" if options.frames_per_second else "as fast as answers come"
-    return (
-        f"{options.address}: {options.video_format}, {options.slot_bytes} bytes a frame {transfer}; "
-        f"each stream {pace}, {options.slots} in flight; {options.duration_s:g} s"
-    )
 
 
 @contextlib.contextmanager

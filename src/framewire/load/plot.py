@@ -10,7 +10,7 @@ from typing import Any
 from framewire.errors import ConfigurationError
 from framewire.load.report import LoadReport
 
-_PERCENTS = (0, 50, 90, 99, 99.9, 99.99)
+_PERCENTS = (50, 90, 99, 99.9, 99.99)
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's: told apart by colour-blind readers, too."""
 
@@ -37,7 +37,7 @@ def plot_loads(reports: Sequence[LoadReport], title: str, file: Path) -> None:
         OSError: The file cannot be written.
     """
     measured = [report for report in reports if report.tally.latencies.count]
-    figure = _figure_class()(figsize=(12, 5), layout="constrained")
+    figure = _figure_class()(figsize=(12, 5.2), layout="constrained")
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2)
     _draw_latencies(left, measured)
@@ -89,8 +89,9 @@ def _draw_throughput(axes: Any, reports: Sequence[LoadReport]) -> None:
     axes.set(xscale="log", xlabel="streams", ylabel="frames/s")
     axes.set_xticks(places, [str(place) for place in places])
     axes.set_xticks([], minor=True)
-    axes.set_ylim(bottom=0)
-    axes.margins(x=0.15, y=0.15)
+    # Room for the numbers above the points.
+    axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
+    axes.margins(x=0.15)
     axes.set_title("throughput", fontsize=10)
     axes.grid(alpha=0.3)
     if ordered:

@@ -55,6 +55,17 @@ class LoadTable:
         return "  ".join(f"{column.cell(report):>{column.width}}" for column in self._columns)
 
 
+def describe(options: LoadOptions) -> str:
+    """What is sent, in two lines."""
+    transfer = "through shared memory" if options.shared_memory_bytes else "embedded"
+    pace = f"{options.frames_per_second:g} frames/s" if options.frames_per_second else "as fast as answers come"
+    return (
+        f"{options.address}: {options.video_format}, {options.slot_bytes} bytes a frame {transfer}\n"
+        f"each stream {pace}, {options.slots} in flight; "
+        f"{options.duration_s:g} s, after {options.warm_up_s:g} s of warm-up"
+    )
+
+
 def generator_table(reports: Sequence[LoadReport]) -> str:
     """What the generator itself cost in each load, and what it could do."""
     lines = ["the generator itself:", "streams  CPU ms per frame  busy  alone, frames/s"]
