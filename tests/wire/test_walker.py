@@ -91,6 +91,13 @@ def test_any_bytes_end_in_a_number_or_a_refusal(data: bytes) -> None:
         assert 0 <= walk(data).overhead_bytes <= len(data)
 
 
+def test_fields_are_not_counted_in_a_message_that_may_be_all_overhead() -> None:
+    many = b"\x32\x00" * 100_000
+    assert decode(many) == decode(many, max_overhead_bytes=200_000) == Message(0, 0, Sample(0))
+    with pytest.raises(ProtocolError, match="more than 16384 fields"):
+        decode(many, max_overhead_bytes=199_999)
+
+
 def test_a_large_frame_is_a_read_only_view_into_its_message() -> None:
     picture = bytes(range(256)) * 1024
     data = encode(Message(2, 0, Sample(5, picture, (FOUND,))))

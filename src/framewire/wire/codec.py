@@ -69,14 +69,13 @@ def decode(data: bytes, *, max_overhead_bytes: int | None = None) -> Message:
 def _split(data: bytes, max_overhead_bytes: int | None) -> tuple[bytes, memoryview | None]:
     """What protobuf is to read, and the frame that is missing in it, if any."""
     most = len(data) if max_overhead_bytes is None else max_overhead_bytes
-    is_bounded = len(data) > most
     try:
         walked = walk(data)
     except (ProtocolError, ValueError):
-        if is_bounded:
+        if len(data) > most:
             raise
-        return data, None
-    if is_bounded and walked.overhead_bytes > most:
+        return data, None  # protobuf's to judge
+    if walked.overhead_bytes > most:
         raise ProtocolError(f"a message has {walked.overhead_bytes} bytes beside its frame", allowed=f"up to {most}")
     if walked.frame is None or len(walked.frame) < FRAME_SHARE * len(data):
         return data, None
