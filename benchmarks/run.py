@@ -1,89 +1,185 @@
-"""framewire beside the floor, in one run, alternating. Called by ``make bench``.
+"""framewire beside its peers, in one run, alternating. Called by ``make bench``.
 
-python benchmarks/run.py [--rounds 5] [--seconds 3] [--write]
+    python benchmarks/run.py --write              everything, into docs/benchmarks
+    python benchmarks/run.py --quick              a look: two short rounds, printed only
+    python benchmarks/run.py --list               the names of subjects and cells
+
+Each peer is installed into an environment of its own below .bench/, once. Every server is asked for a dark and a
+light frame before it is timed, and is held still (SIGSTOP) while it is another's turn.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import dataclasses
+import datetime
 import json
 import os
 import platform
+import shlex
 import statistics
 import subprocess
 import sys
-from contextlib import contextmanager
-from importlib.metadata import version
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from load import IN_FLIGHT, Cell, Measured, cells, measure
+import environments
+import report
+from cells import IN_FLIGHT, OPEN_LOOP, OPEN_LOOP_SHARE, SMALL_SHARED, Cell, all_cells
+from load import Window, check, measure
+from peers.work import hashed_per_ms, turns_per_ms
 from stages import stage_table
+from subjects import SUBJECTS, Calibration, Instance
 
-HERE = Path(__file__).resolve().parent
-RESULTS = HERE.parent / "docs" / "benchmarks"
-SERVERS = {
-    "floor": [sys.executable, str(HERE / "floor.py"), "0"],
-    "framewire": [sys.executable, "-m", "framewire", "serve", "-p", "0", "--host", "127.0.0.1", "--log-level", "error"],
-}
+DOCUMENTS = environments.ROOT / "docs" / "benchmarks"
+SCRATCH = environments.PLACE / "results"
+WARM_UP_S = 1.0
 
 
-@contextmanager
-def running(name: str) -> Any:
-    process = subprocess.Popen(SERVERS[name], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if line.startswith("listening on "):
-                yield line.split()[-1], process.pid
-                return
-        raise SystemExit(f"{name} did not start")
-    finally:
-        process.kill()
-        process.communicate()
+class Fleet:
+    """The running servers: started when they are first needed, ended when no later cell needs them.
+
+    Args:
+        calibration: Sizes their work.
+        runner: The one event loop of all loads; grpc takes it ill when loops come and go.
+    """
+
+    def __init__(self, calibration: Calibration, runner: asyncio.Runner) -> None:
+        self._calibration = calibration
+        self.runner = runner
+        self._running: dict[str, Instance] = {}
+        self.idle_cpu_s: dict[str, float] = {}
+
+    def start(self, name: str, cell: Cell) -> Instance:
+        """The server for a cell, held still; RuntimeError when it cannot be had."""
+        key = _instance_key(name, cell)
+        if key not in self._running:
+            self._running[key] = Instance(name, cell.work, self._calibration)
+        return self._running[key]
+
+    def end(self, name: str, cell: Cell) -> None:
+        """Ends a server that has failed, so that the next cell starts a fresh one."""
+        self._end(_instance_key(name, cell))
+
+    def keep_only(self, coming: list[tuple[str, Cell]]) -> None:
+        """Ends the servers that none of the coming turns needs."""
+        needed = {_instance_key(name, cell) for name, cell in coming}
+        for key in [key for key in self._running if key not in needed]:
+            self._end(key)
+
+    def _end(self, key: str) -> None:
+        instance = self._running.pop(key, None)
+        if instance is not None:
+            name = key.partition("|")[0]
+            self.idle_cpu_s[name] = self.idle_cpu_s.get(name, 0.0) + instance.idle_cpu_s
+            instance.end()
 
 
-def run(rounds: int, seconds: float, chosen: list[Cell]) -> dict[str, dict[str, list[Measured]]]:
-    results: dict[str, dict[str, list[Measured]]] = {}
-    for cell in chosen:
-        row = results.setdefault(f"{cell.name}|{cell.streams}", {name: [] for name in SERVERS})
-        # Both servers live through all rounds of a cell and take turns, so that the machine's moods hit both alike.
-        with running("floor") as floor, running("framewire") as ours:
-            for number in range(rounds):
-                pair = [("floor", floor), ("framewire", ours)]
-                for name, (address, process_id) in pair if number % 2 == 0 else reversed(pair):
-                    row[name].append(asyncio.run(measure(address, process_id, cell, seconds, warm_up=1.0)))
-        print(table_row(cell.name, cell.streams, row), flush=True)
-    return results
+def _instance_key(name: str, cell: Cell) -> str:
+    return f"{name}|{cell.work}" if SUBJECTS[name].has_variants else name
 
 
-def ratios(row: dict[str, list[Measured]], field: str) -> list[float]:
-    return [
-        getattr(ours, field) / getattr(floor, field) for ours, floor in zip(row["framewire"], row["floor"], strict=True)
-    ]
+@contextlib.contextmanager
+def fleet_of(calibration: Calibration) -> Iterator[Fleet]:
+    with asyncio.Runner() as runner:
+        fleet = Fleet(calibration, runner)
+        try:
+            yield fleet
+        finally:
+            fleet.keep_only([])
 
 
-def table_row(name: str, streams: int, row: dict[str, list[Measured]]) -> str:
-    def median(server: str, field: str) -> float:
-        return statistics.median(getattr(item, field) for item in row[server])
-
-    speed = ratios(row, "frames_per_second")
-    cpu = statistics.median(ratios(row, "server_cpu_ms"))
-    return (
-        f"| {name} | {streams} | {median('floor', 'frames_per_second'):.0f} | "
-        f"{median('framewire', 'frames_per_second'):.0f} | **{statistics.median(speed):.2f}** "
-        f"({min(speed):.2f} to {max(speed):.2f}) | "
-        f"{median('floor', 'p99_ms'):.1f} | {median('framewire', 'p99_ms'):.1f} | "
-        f"{median('floor', 'server_cpu_ms'):.2f} | {median('framewire', 'server_cpu_ms'):.2f} ({cpu:.2f}) |"
-    )
+def words(error: BaseException) -> str:
+    """An error in one line, as its author put it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    details = getattr(error, "details", None)
+    code = getattr(error, "code", None)
+    if callable(details) and callable(code):
+        return f"{code().name}: {details()}"
+    if isinstance(error, TimeoutError) and not str(error):
+        return "its answers stay away"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
-HEADER = (
-    "| load | streams | floor, frames/s | framewire, frames/s | ratio, median (range) | floor, p99 ms | "
-    "framewire, p99 ms | floor, server CPU ms/frame | framewire, server CPU ms/frame (ratio) |\n"
-    "|---|---|---|---|---|---|---|---|---|"
-)
+def run_cell(fleet: Fleet, cell: Cell, rounds: int, seconds: float, rate: float | None) -> dict[str, Any]:
+    """All rounds of a cell: figures by subject, or why there are none."""
+    found: dict[str, Any] = {}
+    ready: dict[str, Instance] = {}
+    for name in cell.subjects:
+        try:
+            instance = fleet.start(name, cell)
+            instance.resume()
+            try:
+                fleet.runner.run(within(20, check(instance.client, cell)))
+            finally:
+                instance.hold()
+        except Exception as error:  # whatever keeps a peer from a cell is a result of it
+            found[name] = {"cannot": words(error)}
+            print(f"  {SUBJECTS[name].title} cannot: {found[name]['cannot']}", flush=True)
+        else:
+            found[name] = {"rounds": []}
+            ready[name] = instance
+    for number in range(rounds):
+        order = list(ready)
+        # Each takes each place in turn, so that the machine's moods and its neighbours' heat hit all alike.
+        order = order[number % len(order) :] + order[: number % len(order)] if order else []
+        for name in order:
+            instance = ready[name]
+            instance.resume()
+            try:
+                measured = fleet.runner.run(
+                    measure(instance.client, instance.tree, cell, Window(seconds, WARM_UP_S, rate))
+                )
+                found[name]["rounds"].append(dataclasses.asdict(measured))
+            except Exception as error:  # see above
+                found[name]["cannot"] = words(error)
+                print(f"  {SUBJECTS[name].title} failed in round {number + 1}: {words(error)}", flush=True)
+                del ready[name]
+                fleet.end(name, cell)
+                continue
+            instance.hold()
+    return found
+
+
+async def within(seconds: float, work: Any) -> None:
+    async with asyncio.timeout(seconds):
+        await work
+
+
+def show(cell: Cell, found: dict[str, Any]) -> None:
+    """One line per subject, while the run goes on."""
+    for name, result in found.items():
+        if "cannot" not in result and result["rounds"]:
+            middle = {
+                field: statistics.median(one[field] for one in result["rounds"])
+                for field in ("frames_per_second", "p50_ms", "p99_ms", "server_cpu_ms", "client_cpu_ms")
+            }
+            print(
+                f"  {SUBJECTS[name].title:24} {middle['frames_per_second']:8.1f} frames/s  "
+                f"p50 {middle['p50_ms']:8.2f} ms  p99 {middle['p99_ms']:8.2f} ms  "
+                f"CPU {middle['server_cpu_ms']:7.3f} ms/frame  (client {middle['client_cpu_ms']:.3f})",
+                flush=True,
+            )
+
+
+def offered(results: list[dict[str, Any]], fleet: Fleet, cells: list[Cell], seconds: float) -> float:
+    """Frames/s of the open loop: a share of what the floor does in the closed one."""
+    for result in results:
+        if result["name"] == SMALL_SHARED and result["streams"] == 16:
+            rounds = result["subjects"].get("floor", {}).get("rounds")
+            if rounds:
+                return OPEN_LOOP_SHARE * statistics.median(one["frames_per_second"] for one in rounds)
+    closed = next(cell for cell in cells if cell.name == SMALL_SHARED and cell.streams == 16)
+    floor = fleet.start("floor", closed)
+    floor.resume()
+    measured = fleet.runner.run(measure(floor.client, floor.tree, closed, Window(seconds, WARM_UP_S)))
+    floor.hold()
+    return OPEN_LOOP_SHARE * measured.frames_per_second
 
 
 def machine() -> str:
@@ -92,44 +188,100 @@ def machine() -> str:
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("grpcio", "protobuf", "numpy", "opencv-python-headless")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each cell (5)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each round after its warm-up (3)")
+    parser.add_argument("--quick", action="store_true", help="two rounds of 1.5 s")
+    parser.add_argument("--only", default="", help="subjects, comma-separated; see --list")
+    parser.add_argument("--cells", default="", help="cells whose key holds one of these texts, comma-separated")
+    parser.add_argument("--write", action="store_true", help="write results, tables and plots under docs/benchmarks")
+    parser.add_argument(
+        "--report", action="store_true", help="only make tables and plots again, from the results there"
     )
-    return f"{os.cpu_count()} cores of {model}; Python {platform.python_version()}; {packages}"
+    parser.add_argument("--list", action="store_true", help="name subjects and cells")
+    return parser.parse_args()
+
+
+def choose(given: argparse.Namespace) -> list[Cell]:
+    """The cells and, in them, the subjects that were asked for."""
+    only = [name for name in given.only.split(",") if name]
+    for name in only:
+        if name not in SUBJECTS:
+            raise SystemExit(f"there is no subject {name!r}; --only takes {', '.join(SUBJECTS)}")
+    texts = [text for text in given.cells.split(";" if ";" in given.cells else ",") if text]
+    chosen = []
+    for cell in all_cells():
+        subjects = tuple(name for name in cell.subjects if not only or name in only)
+        if subjects and (not texts or any(text in cell.key for text in texts)):
+            chosen.append(dataclasses.replace(cell, subjects=subjects))
+    if not chosen:
+        raise SystemExit("no cell is left; --list names all of them")
+    return chosen
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--seconds", type=float, default=3.0)
-    arguments.add_argument("--streams", type=int, nargs="*", default=[1, 4, 16])
-    arguments.add_argument("--only", default="", help="cells whose name holds this")
-    arguments.add_argument("--write", action="store_true", help="write the results under docs/benchmarks")
-    given = arguments.parse_args()
-    chosen = [cell for cell in cells(tuple(given.streams)) if given.only in cell.name]
-    print(
-        f"{machine()}; {IN_FLIGHT} frames in flight per stream; {given.rounds} rounds of {given.seconds:g} s\n{HEADER}"
-    )
-    results = run(given.rounds, given.seconds, chosen)
-    stages = stage_table()
-    print(f"\n{stages}")
-    if not given.write:
+    given = arguments()
+    if given.list:
+        print("subjects:", *SUBJECTS, sep="\n  ")
+        print("cells:", *(cell.key for cell in all_cells()), sep="\n  ")
         return
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    lines = [table_row(*key.split("|"), row) for key, row in results.items()]  # type: ignore[arg-type] # printed only
-    template = (HERE / "report.md").read_text()
-    text = template.format(
-        machine=machine(),
-        rounds=given.rounds,
-        seconds=f"{given.seconds:g}",
-        in_flight=IN_FLIGHT,
-        table="\n".join([HEADER, *lines]),
-        stages=stages,
+    if given.report:
+        report.write(json.loads((DOCUMENTS / "peers.json").read_text()), DOCUMENTS)
+        return
+    if given.quick:
+        given.rounds, given.seconds = 2, 1.5
+    chosen = choose(given)
+    started = time.monotonic()
+    print("calibrating", flush=True)
+    calibration = Calibration(hashed_per_ms(), turns_per_ms())
+    print(
+        f"in a millisecond a core hashes {calibration.hashed_per_ms / 1e6:.2f} MB or makes "
+        f"{calibration.turns_per_ms:.0f} turns of a Python loop",
+        flush=True,
     )
-    (RESULTS / "floor.md").write_text(text)
-    raw = {key: {name: [vars(item) for item in items] for name, items in row.items()} for key, row in results.items()}
-    (RESULTS / "floor.json").write_text(json.dumps(raw, indent=1) + "\n")
+    results: dict[str, Any] = {
+        "made": datetime.date.today().isoformat(),
+        "command": shlex.join(["python", "benchmarks/run.py", *sys.argv[1:]]),
+        "machine": machine(),
+        "python": platform.python_version(),
+        "load_at_start": os.getloadavg()[0],
+        "rounds": given.rounds,
+        "seconds": given.seconds,
+        "in_flight": IN_FLIGHT,
+        "stages": stage_table(),
+        "calibration": dataclasses.asdict(calibration),
+        "cells": [],
+    }
+    output = DOCUMENTS if given.write else SCRATCH
+    output.mkdir(parents=True, exist_ok=True)
+    with fleet_of(calibration) as fleet:
+        for number, cell in enumerate(chosen):
+            fleet.keep_only([(name, later) for later in chosen[number:] for name in later.subjects])
+            rate = offered(results["cells"], fleet, all_cells(), given.seconds) if cell.name == OPEN_LOOP else None
+            print(f"{cell.key}{f', {rate:.0f} frames/s offered' if rate else ''}", flush=True)
+            found = run_cell(fleet, cell, given.rounds, given.seconds, rate)
+            show(cell, found)
+            results["cells"].append({"name": cell.name, "streams": cell.streams, "offered": rate, "subjects": found})
+            (output / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
+    results["idle_cpu_s"] = fleet.idle_cpu_s
+    results["versions"] = {
+        name: environments.versions(name)
+        for name in sorted({SUBJECTS[name].environment for cell in chosen for name in cell.subjects})
+        if environments.interpreter(name).exists()
+    }
+    results["took_s"] = round(time.monotonic() - started)
+    (output / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
+    report.write(results, output)
+    print(f"{output / 'peers.md'}, after {results['took_s'] / 60:.0f} min")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{error}") from None

@@ -19,8 +19,8 @@ from framewire.processors.builtin.color_intensity import ColorIntensity
 from framewire.processors.catalogue import Catalogue
 from framewire.scheduling.executor import PoolOptions
 from framewire.scheduling.runner import ProcessorRunner
-from framewire.scheduling.workers import WorkerPool
 from framewire.scheduling.task import FrameTask
+from framewire.scheduling.workers import WorkerPool
 from framewire.session.server import ServerSession
 from framewire.wire import decode, encode
 
@@ -74,9 +74,7 @@ def _stages() -> list[tuple[str, float]]:
     catalogue = Catalogue()
     kind = catalogue.find("null")
     returned: queue.SimpleQueue[object] = queue.SimpleQueue()
-    pool = WorkerPool(
-        kind.name, lambda: ProcessorRunner(kind, kind.options({})), PoolOptions(), lambda done: returned.put(done)
-    )
+    pool = WorkerPool(kind.name, lambda: ProcessorRunner(kind, kind.options({})), PoolOptions(), returned.put)
     pool.open()
     lane = pool.open_lane(info).result()
 

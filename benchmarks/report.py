@@ -1,0 +1,187 @@
+"""Tables, plots and the document, out of the results of a run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import environments
+from cells import MODEL, OPEN_LOOP, PYTHON
+from subjects import SUBJECTS
+from targets import CPU, FIGURES, FRAMES, IDEAL_MODEL, OWN_TARGETS, P99, PEER_TARGETS, Target, judge
+
+TEMPLATE = Path(__file__).resolve().parent / "report.md"
+COMPARED = (
+    "floor",
+    "framewire",
+    "framewire-inline",
+    "triton-backend",
+    "triton-callable",
+    "ray",
+    "mlserver",
+)
+SPECIAL = (MODEL, PYTHON, OPEN_LOOP)
+
+
+def write(results: Mapping[str, Any], folder: Path) -> None:
+    """Writes peers.md and its plots into a folder; peers.json lies there already."""
+    environments.make("plots")
+    command = (str(environments.interpreter("plots")), str(TEMPLATE.with_name("plots.py")), str(folder))
+    titles = {name: subject.title for name, subject in SUBJECTS.items()}
+    subprocess.run(command, input=json.dumps({"results": results, "titles": titles}), text=True, check=True)
+    (folder / "peers.md").write_text(document(results))
+
+
+def document(results: Mapping[str, Any]) -> str:
+    """The text of peers.md."""
+    return TEMPLATE.read_text().format(
+        made=results["made"],
+        command=results["command"],
+        machine=results["machine"],
+        took=f"{results['took_s'] / 60:.0f}",
+        load=f"{results['load_at_start']:.1f}",
+        rounds=results["rounds"],
+        seconds=f"{results['seconds']:g}",
+        in_flight=results["in_flight"],
+        own_targets=target_table(results["cells"], OWN_TARGETS),
+        peer_targets=target_table(results["cells"], PEER_TARGETS),
+        frames=figure_table(results["cells"], FRAMES),
+        p99=figure_table(results["cells"], P99),
+        cpu=figure_table(results["cells"], CPU),
+        model=special_table(results["cells"], MODEL),
+        python=special_table(results["cells"], PYTHON),
+        open_loop=special_table(results["cells"], OPEN_LOOP),
+        ideal=f"{IDEAL_MODEL:.0f}",
+        cannot=cannot_list(results["cells"]),
+        setups="\n".join(f"- **{SUBJECTS[name].title}**: {SUBJECTS[name].note}" for name in _measured(results)),
+        versions=version_list(results),
+        idle=f"{max(results['idle_cpu_s'].values(), default=0.0):.2f}",
+        stages=results.get("stages", ""),
+    )
+
+
+def target_table(cells: Sequence[Mapping[str, Any]], targets: Sequence[Target]) -> str:
+    """Each target with what was reached."""
+    rows = [
+        "| load | streams | figure | against | target | framewire | framewire, inline |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for target in targets:
+        subjects = _subjects(cells, target.name, target.streams)
+        verdicts = {name: judge(target, name, subjects) for name in target.ours}
+        if not any(verdicts.values()):
+            rivals = _against(target, "")
+            rows.append(
+                f"| {target.name} | {target.streams} | {FIGURES[target.figure]} | {rivals} | {_bound(target)} | "
+                "not measured | |"
+            )
+            continue
+        shown = []
+        for verdict in verdicts.values():
+            if verdict is None:
+                shown.append("")
+                continue
+            word = "met" if verdict.is_met else "**missed**"
+            shown.append(f"{verdict.median:.2f} ({verdict.least:.2f} to {verdict.most:.2f}) {word}")
+        shown += [""] * (2 - len(shown))
+        rival = next(verdict.rival for verdict in verdicts.values() if verdict is not None)
+        rows.append(
+            f"| {target.name} | {target.streams} | {FIGURES[target.figure]} | {_against(target, rival)} | "
+            f"{_bound(target)} | {' | '.join(shown)} |"
+        )
+    return "\n".join(rows)
+
+
+def _bound(target: Target) -> str:
+    return f"{'at least' if target.is_least else 'at most'} {target.bound:.2g}"
+
+
+def _against(target: Target, rival: str) -> str:
+    if not target.rivals:
+        return f"the ideal, {IDEAL_MODEL:.0f}"
+    if len(target.rivals) == 1:
+        return SUBJECTS[target.rivals[0]].title
+    who = "any of the three" if "triton-backend" in target.rivals else "PyTriton, Ray Serve"
+    return who + (f": {SUBJECTS[rival].title}" if rival else "")
+
+
+def figure_table(cells: Sequence[Mapping[str, Any]], figure: str) -> str:
+    """The medians of one figure: a row per cell, a column per subject."""
+    names = [name for name in COMPARED if any(name in cell["subjects"] for cell in cells)]
+    rows = [
+        f"| load | streams | {' | '.join(SUBJECTS[name].title for name in names)} |",
+        "|---|---|" + "---|" * len(names),
+    ]
+    for cell in cells:
+        if cell["name"] not in SPECIAL:
+            shown = [_shown(cell["subjects"].get(name), figure) for name in names]
+            rows.append(f"| {cell['name']} | {cell['streams']} | {' | '.join(shown)} |")
+    return "\n".join(rows)
+
+
+def special_table(cells: Sequence[Mapping[str, Any]], name: str) -> str:
+    """All figures of one cell: a row per subject."""
+    rows = ["| server | frames/s | p50 ms | p99 ms | max ms | server CPU ms/frame |", "|---|---|---|---|---|---|"]
+    figures = (FRAMES, "p50_ms", P99, "max_ms", CPU)
+    for cell in cells:
+        if cell["name"] != name:
+            continue
+        for subject, result in cell["subjects"].items():
+            shown = [_shown(result, figure) for figure in figures]
+            rows.append(f"| {SUBJECTS[subject].title} | {' | '.join(shown)} |")
+        if cell["offered"]:
+            rows.insert(0, f"{cell['offered']:.0f} frames/s are offered over {cell['streams']} streams.\n")
+    return "\n".join(rows) if len(rows) > 2 else "Not measured in this run."
+
+
+def _shown(result: Mapping[str, Any] | None, figure: str) -> str:
+    if result is None or ("cannot" not in result and not result["rounds"]):
+        return ""
+    if "cannot" in result:
+        return "cannot"
+    value = statistics.median(one[figure] for one in result["rounds"])
+    if figure == FRAMES:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if figure == CPU else f"{value:.1f}"
+
+
+def cannot_list(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Who could not do what, with its own words."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        for name, result in cell["subjects"].items():
+            if "cannot" in result:
+                where = f"{cell['name']} ({cell['streams']})"
+                reasons.setdefault((name, result["cannot"]), []).append(where)
+    return (
+        "\n".join(
+            f"- {SUBJECTS[name].title}: `{reason}`: {', '.join(where)}" for (name, reason), where in reasons.items()
+        )
+        or "- Everyone could do everything."
+    )
+
+
+def version_list(results: Mapping[str, Any]) -> str:
+    """Versions by environment."""
+    users = {subject.environment: subject.title for subject in reversed(SUBJECTS.values())}
+    users |= {"own": "floor, framewire and the load", "triton": "Triton"}
+    return "\n".join(
+        f"- {users[environment]}: " + ", ".join(f"{package} {version}" for package, version in packages.items())
+        for environment, packages in results["versions"].items()
+    )
+
+
+def _measured(results: Mapping[str, Any]) -> list[str]:
+    return [name for name in SUBJECTS if any(name in cell["subjects"] for cell in results["cells"])]
+
+
+def _subjects(cells: Sequence[Mapping[str, Any]], name: str, streams: int) -> Mapping[str, Any]:
+    for cell in cells:
+        if cell["name"] == name and cell["streams"] == streams:
+            found: Mapping[str, Any] = cell["subjects"]
+            return found
+    return {}
