@@ -44,9 +44,12 @@ def add_inferences(out: _Repeated, inferences: Sequence[Inference]) -> None:
     """Appends `inferences` to a repeated field."""
     for inference in inferences:
         item = out.add()
-        item.subtype = inference.subtype
-        item.inference_id = inference.inference_id
-        item.sequence_id = inference.sequence_id
+        if inference.subtype:
+            item.subtype = inference.subtype
+        if inference.inference_id:
+            item.inference_id = inference.inference_id
+        if inference.sequence_id:
+            item.sequence_id = inference.sequence_id
         if inference.related_inferences:
             item.related_inferences.extend(inference.related_inferences)
         if inference.extensions:
@@ -96,21 +99,26 @@ def _attributes(attributes: Iterable[pb.Attribute]) -> Sequence[Attribute]:
 def _box(owner: pb.Motion | pb.Entity) -> Rectangle | None:
     if not owner.HasField("box"):
         return None
-    return Rectangle(owner.box.l, owner.box.t, owner.box.w, owner.box.h)
+    box = owner.box
+    return Rectangle(box.l, box.t, box.w, box.h)
 
 
 def _write(item: pb.Inference, inference: Inference) -> None:
     match inference:
         case Classification():
             item.type = pb.Inference.CLASSIFICATION
-            _write_tag(item.classification.tag, inference.tag)
-            _write_attributes(item.classification.attributes, inference.attributes)
+            classification = item.classification
+            _write_tag(classification.tag, inference.tag)
+            if inference.attributes:
+                _write_attributes(classification.attributes, inference.attributes)
         case Entity():
             item.type = pb.Inference.ENTITY
-            item.entity.id = inference.id
-            _write_tag(item.entity.tag, inference.tag)
-            _write_attributes(item.entity.attributes, inference.attributes)
-            _write_box(item.entity, inference.box)
+            entity = item.entity
+            entity.id = inference.id
+            _write_tag(entity.tag, inference.tag)
+            if inference.attributes:
+                _write_attributes(entity.attributes, inference.attributes)
+            _write_box(entity, inference.box)
         case Motion():
             item.type = pb.Inference.MOTION
             item.motion.SetInParent()
@@ -149,5 +157,6 @@ def _write_attributes(out: _Repeated, attributes: Sequence[Attribute]) -> None:
 def _write_box(owner: pb.Motion | pb.Entity, box: Rectangle | None) -> None:
     if box is not None:
         # Boxes at the very corner are all zeros, so presence is said aloud.
-        owner.box.SetInParent()
-        owner.box.l, owner.box.t, owner.box.w, owner.box.h = box.l, box.t, box.w, box.h
+        out = owner.box
+        out.SetInParent()
+        out.l, out.t, out.w, out.h = box.l, box.t, box.w, box.h
