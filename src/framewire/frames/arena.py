@@ -57,7 +57,7 @@ class Arena:
         Raises:
             BusyError: The machine has no memory for them.
         """
-        if length_bytes <= self._bytes.size:
+        if self._descriptor >= 0 and length_bytes <= self._bytes.size:
             self._small = self._small + 1 if length_bytes < self._bytes.size // 4 else 0
             if self._small < _PATIENCE or self._bytes.size <= _MEBIBYTE:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import os
 import pickle
 import socket
@@ -103,13 +104,13 @@ class Channel:
                     self._buffer = bytearray(_BUFFER_BYTES)
 
     def take_descriptor(self) -> int:
-        """The next open file that has come in; the caller owns it.
+        """The open file that came with the last message; the caller owns it.
 
         Raises:
-            EOFError: None has come: this process may have no more open files.
+            OSError: None came: this process may have no more open files.
         """
         if not self._descriptors:
-            raise EOFError("an open file did not arrive; the limit on open files (ulimit -n) may be reached")
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return self._descriptors.popleft()
 
     def close(self) -> None:

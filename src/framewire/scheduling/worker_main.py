@@ -114,11 +114,11 @@ def _opened(setup: Setup) -> ProcessorRunner:
 
 
 class _MissingContent:
-    """A frame in a memory that could not be mapped here."""
+    """A frame in a memory that is not to be had here."""
 
     held_bytes = 0
 
-    def __init__(self, error: SharedMemoryError) -> None:
+    def __init__(self, error: FramewireError) -> None:
         self._error = error
 
     def open(self) -> memoryview:
@@ -141,7 +141,7 @@ class _Worker:
         self._channel = channel
         self._runner = runner
         self._name = name
-        self._memories: dict[int, SharedMemoryReader | SharedMemoryError] = {}
+        self._memories: dict[int, SharedMemoryReader | FramewireError] = {}
         self._sessions: dict[int, tuple[Lane, object]] = {}
 
     def serve(self) -> None:
@@ -165,11 +165,16 @@ class _Worker:
                 return
 
     def _adopt(self, number: int, memory: SharedMemory, mode: ReadMode) -> None:
-        descriptor = self._channel.take_descriptor()
         try:
+            descriptor = self._channel.take_descriptor()
             self._memories[number] = SharedMemoryReader(memory, mode, descriptor=descriptor)
         except SharedMemoryError as error:
             self._memories[number] = error
+        except OSError as error:
+            self._memories[number] = ProcessorError(
+                f"the process of processor {self._name} cannot open the memory of a session: {error.strerror}",
+                remedy="raise the limit on open files (ulimit -n)",
+            )
 
     def _forget(self, number: int) -> None:
         memory = self._memories.pop(number, None)
@@ -241,7 +246,7 @@ class _Worker:
 
     def _content(self, memory: int, offset: int, length: int) -> FrameContent:
         reader = self._memories[memory]
-        if isinstance(reader, SharedMemoryError):
+        if isinstance(reader, FramewireError):
             return _MissingContent(reader)
         return ReferencedContent(reader, ContentReference(offset, length))
 
