@@ -345,3 +345,13 @@ def test_without_an_open_processor_frames_are_answered_with_an_error() -> None:
     (outcome,) = runner.run([task(1)])
     assert str(outcome.error) == "processor toy is not open"
     assert not isinstance(outcome.error, FrameError)
+
+
+def test_a_processor_knows_how_many_threads_its_libraries_may_use_when_it_opens() -> None:
+    class Asking(Named):
+        def open(self) -> None:
+            seen.append(self.library_threads)
+
+    seen: list[int] = []
+    ProcessorRunner(kind_of(Asking), NoOptions(), library_threads=3).open()
+    assert seen == [3]

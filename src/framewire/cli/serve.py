@@ -212,14 +212,12 @@ def _options(settings: Mapping[str, Setting]) -> ServerOptions:
 
 
 async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int:
-    import cv2
-
     from framewire.processors.catalogue import Catalogue
     from framewire.processors.options import parse_option
+    from framewire.scheduling.library_threads import cap_library_threads, share_of_cores
     from framewire.server import Server
 
-    # Workers are the parallelism; threads of OpenCV beneath them only get in each other's way.
-    cv2.setNumThreads(1)
+    cap_library_threads(share_of_cores(options.workers))
     catalogue = Catalogue()
     processor = catalogue.load(settings["processor"].value)
     processor_options = dict(parse_option(text) for text in settings["option"].value)

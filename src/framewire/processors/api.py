@@ -39,11 +39,15 @@ class Processor:
         layout: The layout in which frames come.
         needs_order: Whether the frames of one session must be processed one after the other, as they were taken.
         options: The options in force, an instance of `Options`.
+        library_threads: How many threads its libraries may use, so that all workers together keep the cores busy and
+            no more. OpenCV, BLAS and OpenMP are told by framewire; whoever makes threads of its own, as a session of
+            ONNX Runtime does, is told in :meth:`open`. Set before :meth:`open`.
     """
 
     Options: ClassVar[type] = NoOptions
     layout: ClassVar[Layout] = Layout.RGB
     needs_order: ClassVar[bool] = False
+    library_threads: int = 1
 
     def __init__(self, options: Any = None) -> None:  # an instance of Options: only its author knows the type
         self.options = self.Options() if options is None else options

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from enum import Enum
 from typing import Any
 
@@ -11,6 +10,7 @@ from framewire.processors.api import Processor
 from framewire.processors.catalogue import ProcessorKind
 from framewire.scheduling.executor import Deliver, Executor, PoolOptions
 from framewire.scheduling.inline import InlinePool
+from framewire.scheduling.library_threads import share_of_cores
 from framewire.scheduling.runner import ProcessorRunner, Runner
 from framewire.scheduling.workers import WorkerPool
 
@@ -42,19 +42,21 @@ def make_executor(
         deliver: Takes the outcomes, on any thread.
         loop: The event loop that will make all calls.
     """
+    threads = share_of_cores(options.workers)
     if kind is ExecutorKind.INLINE:
-        return InlinePool(processor.name, ProcessorRunner(processor, processor_options), options, deliver, loop=loop)
+        runner = ProcessorRunner(processor, processor_options, library_threads=threads)
+        return InlinePool(processor.name, runner, options, deliver, loop=loop)
 
     def make_runner() -> Runner:
         if kind is ExecutorKind.THREADS:
-            return ProcessorRunner(processor, processor_options)
+            return ProcessorRunner(processor, processor_options, library_threads=threads)
         from framewire.scheduling.process import ProcessRunner
 
         return ProcessRunner(
             processor,
             processor_options,
             frame_timeout_s=options.frame_timeout_s,
-            threads=library_threads(options.workers),
+            threads=threads,
         )
 
     return WorkerPool(
@@ -67,8 +69,3 @@ def make_executor(
         has_states=kind is ExecutorKind.PROCESSES or processor.factory.open_session is not Processor.open_session,
         gives_up=kind is ExecutorKind.THREADS,
     )
-
-
-def library_threads(workers: int) -> int:
-    """How many threads the libraries of one worker may use, so that all together keep the cores busy and no more."""
-    return max(1, len(os.sched_getaffinity(0)) // workers)

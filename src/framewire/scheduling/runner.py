@@ -48,12 +48,14 @@ class ProcessorRunner:
     Args:
         kind: The processor.
         options: Its options.
+        library_threads: How many threads its libraries may use.
     """
 
-    def __init__(self, kind: ProcessorKind, options: Any) -> None:
+    def __init__(self, kind: ProcessorKind, options: Any, *, library_threads: int = 1) -> None:
         self._name = kind.name
         self._factory = kind.factory
         self._options = options
+        self._library_threads = library_threads
         self._processor: Processor | None = None
         self._has_warned_of_kept_view = False
 
@@ -65,6 +67,7 @@ class ProcessorRunner:
         """
         try:
             processor = self._factory(self._options)
+            processor.library_threads = self._library_threads
             processor.open()
         except BaseException as error:
             raise self._failed("cannot be opened", error) from error
