@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from framewire.scheduling.task import FrameTask, Lane, Outcome
 
 INFO = SessionInfo(VideoFormat(Encoding.RAW, 2, 1, PixelFormat.RGB24), 90_000)
 FRAME_BYTES = 6
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
 
 
 def info_of(configuration: str) -> SessionInfo:
@@ -86,15 +88,15 @@ def is_gone(pid: int) -> bool:
 
 
 def wait_until_gone(pid: int) -> None:
-    """Waits until a process has ended, whoever its parent is."""
-    import select
-
+    """Waits until a process has ended, whoever its parent is; one that lives on is ended here."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
         readable, _, _ = select.select([descriptor], [], [], PATIENCE_S)
+        if not readable:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         assert readable, f"process {pid} lives on"
     finally:
         os.close(descriptor)

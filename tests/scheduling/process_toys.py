@@ -193,6 +193,13 @@ class Dying(AllKinds):
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
+class SlowToOpen(AllKinds):
+    """Never comes back from its open."""
+
+    def open(self) -> None:
+        threading.Event().wait()
+
+
 class Frugal(Processor):
     """Takes only a few more open files."""
 

@@ -103,22 +103,24 @@ def test_a_server_that_ends_takes_its_processes_with_it(level: int, number: int,
         wait_until_gone(pid)
 
 
-def test_a_server_that_ends_while_a_processor_opens_takes_its_process_with_it(tmp_path: Path) -> None:
-    """The server is gone before the process has been told anything at all."""
+def test_a_server_that_ends_before_its_process_could_tie_itself_to_it_takes_it_with_it() -> None:
     script = textwrap.dedent(
         """
-        import sys, os, signal, subprocess
-        from framewire.scheduling import process_child
-        class Fatal(subprocess.Popen):
-            def __init__(self, *arguments, **options):
-                super().__init__(*arguments, **options)
-                print(self.pid, flush=True)
-                os.kill(os.getpid(), signal.SIGKILL)
-        subprocess.Popen = Fatal
+        import os, signal, subprocess, sys
         sys.path[:0] = {path!r}
         import process_toys as toys
         from process_runners import process_runner
-        process_runner(toys.Moody).open()
+        from framewire.scheduling.process_channel import Channel
+        class Telling(subprocess.Popen):
+            def __init__(self, *arguments, **options):
+                super().__init__(*arguments, **options)
+                print(self.pid, flush=True)
+        def send(channel, *arguments):
+            Channel.told(channel, *arguments)
+            os.kill(os.getpid(), signal.SIGKILL)
+        subprocess.Popen = Telling
+        Channel.told, Channel.send = Channel.send, send
+        process_runner(toys.SlowToOpen).open()
         """
     ).format(path=[str(Path(__file__).parent)])
     server = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=False)

@@ -293,7 +293,7 @@ def test_a_processor_that_does_not_close_is_killed(caplog: pytest.LogCaptureFixt
     ]
 
 
-@pytest.mark.parametrize(("given", "threads"), [(None, "2"), ("5", "5")])
+@pytest.mark.parametrize(("given", "threads"), [(None, "3"), ("5", "5")])
 def test_libraries_are_capped_where_the_operator_has_not_done_so(
     given: str | None, threads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,9 +303,17 @@ def test_libraries_are_capped_where_the_operator_has_not_done_so(
         monkeypatch.setenv("OMP_NUM_THREADS", given)
     monkeypatch.syspath_prepend("/nowhere/else")
     monkeypatch.setattr("sys.path", [*__import__("sys").path, "/nowhere/at/all"])
-    with opened(toys.Surroundings, threads=2) as runner:
+    with opened(toys.Surroundings, threads=3) as runner:
         (text,) = words(runner.run([frame_of(runner.open_session(INFO))]))
-    assert text == f"{threads},2,2,{Path.cwd()},/nowhere/at/all,False,0000000000000000"
+    assert text == f"{threads},3,3,{Path.cwd()},/nowhere/at/all,False,0000000000000000"
+
+
+def test_the_current_folder_is_no_place_to_import_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("numpy", "cv2", "framewire", "socket"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    with opened(toys.Moody) as runner:
+        assert words(runner.run([frame_of(runner.open_session(info_of("a")), 1)])) == ["1 a#1"]
 
 
 def test_signals_of_a_terminal_do_not_end_the_process(moody: ProcessRunner) -> None:
