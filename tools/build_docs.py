@@ -80,6 +80,13 @@ def check_options() -> str:
     return _options_table(check)
 
 
+def bench_options() -> str:
+    """The options of ``framewire bench``."""
+    from framewire.cli.bench import bench
+
+    return _options_table(bench)
+
+
 def rules() -> str:
     """The rules that ``framewire check`` plays."""
     from framewire.testing.conformance import table
@@ -112,6 +119,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "serve-options": serve_options,
     "send-options": send_options,
     "check-options": check_options,
+    "bench-options": bench_options,
     "rules": rules,
     "processors": processors,
 }

@@ -98,17 +98,38 @@ class _Command(click.Command):
 @click.option("--pixel-format", type=click.Choice(_PIXEL_FORMATS), help="Layout of raw frames (rgb24); implies raw.")
 @click.option("--quality", type=int, help="JPEG quality, 0 to 100.  [default: 90]")
 @click.option("--size", type=_Size(), default=(None, None), help="Scale to this size.  [default: the source's]")
-@click.option("--warm-up", "warm_up_s", type=float, default=1.0, show_default=True, help="Seconds before measuring.")
 @click.option(
-    "--duration", "duration_s", type=float, default=10.0, show_default=True, help="Seconds that are measured."
+    "--warm-up",
+    "warm_up_s",
+    type=float,
+    metavar="SECONDS",
+    default=1.0,
+    show_default=True,
+    help="Seconds before measuring.",
 )
 @click.option(
-    "--timeout", "timeout_s", type=float, default=10.0, show_default=True, help="Longest wait for an answer, seconds."
+    "--duration",
+    "duration_s",
+    type=float,
+    metavar="SECONDS",
+    default=10.0,
+    show_default=True,
+    help="Seconds that are measured.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=float,
+    metavar="SECONDS",
+    default=10.0,
+    show_default=True,
+    help="Longest wait for an answer, seconds.",
 )
 @click.option(
     "--calibrate",
     "calibrate_s",
     type=float,
+    metavar="SECONDS",
     default=1.0,
     show_default=True,
     help="Seconds for learning what the generator alone can do; 0 leaves that out.",
