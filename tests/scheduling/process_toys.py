@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import resource
-import select
 import signal
 import sys
 import threading
@@ -200,6 +199,20 @@ class SlowToOpen(AllKinds):
         threading.Event().wait()
 
 
+class SlowToReopen(AllKinds):
+    """Opens once; never comes back from its open when its path is there already."""
+
+    Options = MoodyOptions
+
+    def open(self) -> None:
+        if Path(self.options.path).exists():
+            threading.Event().wait()
+        Path(self.options.path).touch()
+
+    def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
+        os._exit(3)
+
+
 class Frugal(Processor):
     """Takes only a few more open files."""
 
@@ -212,12 +225,15 @@ class Frugal(Processor):
 
 
 class Leaving(Processor):
-    """Leaves a process of its own behind, which holds on to all that is open here."""
+    """Leaves a process of its own behind, which holds on to all that is open here and tells its id."""
+
+    Options = MoodyOptions
 
     def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
-        if os.fork():
+        if left := os.fork():
+            Path(self.options.told).write_text(str(left))
             os._exit(3)
-        select.select([], [], [], 5)
+        threading.Event().wait()
         os._exit(0)
 
 

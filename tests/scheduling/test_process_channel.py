@@ -79,6 +79,13 @@ def test_after_a_message_that_cannot_be_read_the_next_one_is_whole(ends: tuple[C
     assert receiver.receive() == "next"
 
 
+def test_the_memory_of_a_long_message_is_not_kept(ends: tuple[Channel, Channel]) -> None:
+    sender, receiver = ends
+    sender.send(pack(bytes(100_000)))
+    assert receiver.receive() == bytes(100_000)
+    assert len(receiver._buffer) == 65536
+
+
 def test_a_short_message_is_not_waited_for(ends: tuple[Channel, Channel]) -> None:
     sender, receiver = ends
     sent = 0

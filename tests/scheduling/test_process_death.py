@@ -67,7 +67,7 @@ def test_the_frames_of_a_process_that_ends_fail_and_the_next_ones_do_not(
         third = runner.open_session(info_of("c"))
         assert words(runner.run([frame_of(third, 5), frame_of(first, 6)])) == ["5 c#3", "6 a#2"]
     assert [unnumbered(record.getMessage()) for record in caplog.records] == [
-        f"{text}; it is replaced, and the state of 2 sessions is made anew",
+        f"{text}; it is replaced; sessions that get a new state: 2",
         "processor toy: its new process N is ready",
     ]
 
@@ -95,12 +95,15 @@ def test_a_process_that_ends_between_frames_costs_no_frame(caplog: pytest.LogCap
         os.kill(runner.pid, signal.SIGKILL)
         wait_until_gone(runner.pid)
         assert words(runner.run([frame_of(state, 1)])) == ["1 a#1"]
-    assert "it is replaced, and the state of 1 sessions is made anew" in caplog.text
+    assert "it is replaced; sessions that get a new state: 1" in caplog.text
 
 
-def test_the_end_of_a_process_is_noticed_though_a_child_of_its_own_holds_the_connection() -> None:
-    with opened(toys.Leaving, frame_timeout_s=None) as runner:
-        (text,) = words(runner.run([frame_of(runner.open_session(INFO))]))
+def test_the_end_of_a_process_is_noticed_though_a_child_of_its_own_holds_the_connection(tmp_path: Path) -> None:
+    with opened(toys.Leaving, told=str(tmp_path / "told")) as runner:
+        try:
+            (text,) = words(runner.run([frame_of(runner.open_session(INFO))]))
+        finally:
+            os.kill(int((tmp_path / "told").read_text()), signal.SIGKILL)
     assert "ended with exit status 3" in text
 
 
@@ -141,7 +144,7 @@ def test_a_process_that_a_session_ends_is_replaced(
         else:
             runner.close_session(runner.open_session(info_of(configuration)))
         assert words(runner.run([frame_of(state, 1)])) == ["1 a#1"]
-    assert f"ended with exit status {ending}; it is replaced, and the state of 1 sessions is made anew" in caplog.text
+    assert f"ended with exit status {ending}; it is replaced; sessions that get a new state: 1" in caplog.text
 
 
 def test_a_process_that_cannot_open_again_is_tried_again_after_growing_pauses(tmp_path: Path) -> None:
@@ -175,9 +178,23 @@ def test_a_process_that_cannot_open_again_is_tried_again_after_growing_pauses(tm
         assert words(runner.run([frame_of(state, 1)])) == ["1 a#1"]
 
 
-def test_a_session_that_cannot_be_opened_again_fails_its_own_frames_until_it_can(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_does_not_come_back_from_opening_again_is_given_up(tmp_path: Path) -> None:
+    clock = StillClock()
+    with opened(toys.SlowToReopen, frame_timeout_s=0.3, clock=clock, path=str(tmp_path / "path")) as runner:
+        assert runner._reopen_s == 60.0
+        runner._reopen_s = 0.5
+        state = runner.open_session(INFO)
+        runner.run([frame_of(state)])
+        pid = runner.pid
+        assert pid is not None
+        (text,) = words(runner.run([frame_of(state)]))
+        assert unnumbered(text) == "processor toy: its process N did not answer within 0.5 s and was killed"
+        assert is_gone(pid)
+        (text,) = words(runner.run([frame_of(state)]))
+        assert runner.pid is None
+
+
+def test_a_session_that_cannot_be_opened_again_fails_its_own_frames_until_it_can() -> None:
     with opened(toys.Moody) as runner:
         good, bad = runner.open_session(info_of("a")), runner.open_session(info_of("b"))
         bad.info = info_of("refused")  # type: ignore[attr-defined]

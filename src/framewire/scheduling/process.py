@@ -291,7 +291,7 @@ class ProcessRunner:
         """Sees to it that a lost process is no more, and starts the next one at once."""
         child.kill()
         lost = sum(session.child is child for session in self._sessions)
-        _log.error("%s; it is replaced, and the state of %d sessions is made anew", error, lost)
+        _log.error("%s; it is replaced; sessions that get a new state: %d", error, lost)
         self._child = None
         if self._setup is not None:
             self._start(self._setup)

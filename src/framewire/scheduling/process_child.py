@@ -72,7 +72,7 @@ class ChildProcess:
         self._last_number = 0
         self._arena: tuple[int, int] = (0, 0)
         self._forgotten: deque[int] = deque()
-        self._sending = threading.RLock()  # sending may end in killing
+        self._sending = threading.Lock()
         self.is_ready = False
         """Whether its processor is open."""
         ours, theirs = socket.socketpair()
@@ -265,7 +265,7 @@ class ChildProcess:
                 "and was killed"
             )
         if not self.is_alive:
-            raise self.lost()
+            raise ChildProcessError("it has ended")  # as if the connection had: whoever waits says how
 
 
 def _spawn(connection: int, lifeline: int, threads: int) -> subprocess.Popen[bytes]:
