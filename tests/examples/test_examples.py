@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -196,8 +197,79 @@ def test_the_example_of_a_test_passes() -> None:
     assert "1 passed" in done.stdout
 
 
+def statistics(address: str) -> list[str]:
+    """The lines that the example prints of a server's statistics."""
+    done = subprocess.run(
+        (sys.executable, "examples/read_statistics.py", address),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_several_workers_answer_what_one_does(executor: str) -> None:
+    found = []
+    for workers in ("1", "2"):
+        processor = ("--processor", "examples/python_heavy.py:BrightRegion", "--executor", executor)
+        with serving(*processor, "--workers", workers) as address:
+            answers = send(address, "test:frames=8", "--shared-memory")
+        # Without needs_order, two workers may be done in any order.
+        found.append(inferences(sorted(answers, key=lambda answer: answer["timestamp"])))
+    assert len(found[0]) == 8
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads", "processes"])
+def test_a_camera_s_state_stays_in_one_place_when_the_order_counts(executor: str) -> None:
+    workers = "1" if executor == "inline" else "2"
+    processor = ("--processor", "examples/session_state.py:LightChange", "--executor", executor, "--workers", workers)
+    with serving(*processor) as address:
+        events = [found["event"] for found in inferences(send(address, "test:frames=12", "--streams", "3"))]
+    assert events == [{"name": "dark", "properties": {"changes": "1"}}] * 3
+
+
+def test_statistics_are_read_and_printed() -> None:
+    with serving() as address:
+        send(address, "test:frames=5")
+        lines = statistics(address)
+    assert lines[1:3] == ["received 5, answered 5 (0 failed)", "dropped: too-old 0, oldest 0, newest 0, not-latest 0"]
+    assert [line.split()[0] for line in lines[4:9]] == ["receive", "wait", "process", "send", "batch"]
+    assert lines[-1] == "executor: waiting 0, batches 5, frames 5, replaced 0"
+
+
+def test_statistics_of_a_server_that_is_not_there_end_with_one_line() -> None:
+    command = (sys.executable, "examples/read_statistics.py", "127.0.0.1:1")
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("127.0.0.1:1 did not answer: UNAVAILABLE: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("is_asked_by_the_camera", [False, True], ids=["server", "camera"])
+def test_live_cameras_get_an_answer_to_every_frame_and_the_newest_is_processed(*, is_asked_by_the_camera: bool) -> None:
+    slow = ("--processor", "examples/python_heavy.py:BrightRegion", "--option", "step_px=1")
+    settings = () if is_asked_by_the_camera else ("--config", "examples/live_cameras.toml")
+    configuration = (ROOT / "examples/live_camera.json").read_text("utf-8") if is_asked_by_the_camera else ""
+    with serving(*slow, *settings) as address:
+        # Exit status 0 of send says that each of the 30 was answered once.
+        send(address, "test:frames=30", "--in-flight", "8", "--extension-configuration", configuration)
+        counts = {
+            name: int(count) for name, count in re.findall(r"([a-z-]+) (\d+)", "\n".join(statistics(address)[1:3]))
+        }
+    assert counts["received"] == 30
+    assert counts["answered"] + counts["too-old"] + counts["not-latest"] == 30
+    assert counts["not-latest"] > 0
+    assert (counts["oldest"], counts["newest"]) == (0, 0)
+
+
 def test_no_example_is_forgotten() -> None:
     tested = Path(__file__).read_text("utf-8")
     for path in (ROOT / "examples").rglob("*.*"):
-        if path.suffix in (".py", ".toml"):
+        if path.suffix in (".py", ".toml", ".json"):
             assert path.name in tested or path.stem == "brightest_spot", f"no test runs {path.relative_to(ROOT)}"
