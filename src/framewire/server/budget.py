@@ -37,7 +37,7 @@ class Budget:
         """A frame is no longer in flight."""
         self.frames -= 1
         self.bytes -= length_bytes
-        if not self.has_room:
+        if not self._waiting or not self.has_room:
             return
         # All wake, and not only as many as there is room for: one that wakes may have nothing to read.
         for waiter in self._waiting:

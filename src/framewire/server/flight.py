@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from framewire.model.terms import WhenBusy
 from framewire.scheduling.executor import Executor
 from framewire.scheduling.task import DropCause, FrameTask, Lane
@@ -16,12 +14,14 @@ class Flight:
     Args:
         pool: Where the frames are processed.
         lane: The session's place there.
-        budgets: The session's limit and the server's.
+        budget: The session's limit.
+        total: The limit of all sessions.
     """
 
-    def __init__(self, pool: Executor, lane: Lane, budgets: Sequence[Budget]) -> None:
+    def __init__(self, pool: Executor, lane: Lane, budget: Budget, total: Budget) -> None:
         self._pool = pool
-        self._budgets = budgets
+        self._budget = budget
+        self._total = total
         self.lane = lane
         self.frames = 0
         """How many frames have been submitted and not come back."""
@@ -31,8 +31,8 @@ class Flight:
         if self.lane.terms.when_busy is not WhenBusy.WAIT:
             return
         while not self._has_room:
-            for budget in self._budgets:
-                await budget.room()
+            await self._budget.room()
+            await self._total.room()
 
     def admit(self, task: FrameTask) -> list[tuple[FrameTask, DropCause]]:
         """Submits a frame, or drops one, as the session's terms say.
@@ -54,16 +54,18 @@ class Flight:
                     return dropped
                 dropped.append((old, DropCause.OLDEST))
         self.frames += 1
-        for budget in self._budgets:
-            budget.take(task.content.held_bytes)
+        length_bytes = task.content.held_bytes
+        self._budget.take(length_bytes)
+        self._total.take(length_bytes)
         self._pool.submit(task)
         return dropped
 
     def land(self, task: FrameTask) -> None:
         """A frame has come back."""
         self.frames -= 1
-        for budget in self._budgets:
-            budget.give(task.content.held_bytes)
+        length_bytes = task.content.held_bytes
+        self._budget.give(length_bytes)
+        self._total.give(length_bytes)
 
     def close(self) -> None:
         """The session has ended: its waiting frames are forgotten; those in a worker land when it returns them."""
@@ -72,7 +74,7 @@ class Flight:
 
     @property
     def _has_room(self) -> bool:
-        return all(budget.has_room for budget in self._budgets)
+        return self._budget.has_room and self._total.has_room
 
     def _take_back_oldest(self) -> FrameTask | None:
         task = self._pool.take_back_oldest(self.lane)

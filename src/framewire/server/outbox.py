@@ -30,8 +30,9 @@ class Outbox:
         self._clock = clock
         self._times = times
         self._messages: deque[tuple[float, bytes]] = deque()
-        self._filled = asyncio.Event()
+        self._wakeup: asyncio.Future[None] | None = None
         self._emptied = asyncio.Event()
+        self._is_awaited = False
         self._unsent_bytes = 0
         self._is_closed = False
 
@@ -47,19 +48,21 @@ class Outbox:
     async def room(self) -> None:
         """Waits until there is room."""
         while not self.has_room:
+            self._is_awaited = True
             self._emptied.clear()
             await self._emptied.wait()
+        self._is_awaited = False
 
     def put(self, message: bytes) -> None:
         """Queues a message."""
         self._messages.append((self._clock(), message))
         self._unsent_bytes += len(message)
-        self._filled.set()
+        self._wake()
 
     def close(self) -> None:
         """No more messages come: :meth:`run` returns after those that are there."""
         self._is_closed = True
-        self._filled.set()
+        self._wake()
 
     def clear(self) -> None:
         """Forgets what is not written."""
@@ -73,9 +76,14 @@ class Outbox:
                 await self._write(message)
                 self._times.add(self._clock() - since)
                 self._unsent_bytes -= len(message)
-                if self.has_room:
+                if self._is_awaited and self.has_room:
                     self._emptied.set()
             if self._is_closed:
                 return
-            self._filled.clear()
-            await self._filled.wait()
+            # A future and not an event: it is made and woken for nearly every frame.
+            self._wakeup = asyncio.get_running_loop().create_future()
+            await self._wakeup
+
+    def _wake(self) -> None:
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)

@@ -287,7 +287,7 @@ class Stream:
         self._selection = selection
         info = SessionInfo(video_format, descriptor.timescale, descriptor.identifier, descriptor.configuration)
         lane = await _opened_lane(pool, info, selection.terms)
-        self._flight = Flight(pool, lane, (self._budget, self._services.budget))
+        self._flight = Flight(pool, lane, self._budget, self._services.budget)
         self._services.lanes[lane] = self
         self._services.statistics.sessions += 1
         transfer = "embedded" if self._memory is None else "shared memory"
