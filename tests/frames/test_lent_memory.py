@@ -48,6 +48,18 @@ def test_a_lent_frame_keeps_the_file_open_until_it_is_given_back(reader: SharedM
     assert content.release()
 
 
+def test_a_frame_given_back_twice_ends_no_other_lease(reader: SharedMemoryReader) -> None:
+    first, second = ReferencedContent(reader, FRAME), ReferencedContent(reader, FRAME)
+    first.lend()
+    second.lend()
+    first.release()
+    first.release()
+    reader.close()
+    assert os.pread(reader.descriptor, 3, 2) == b"234"
+    second.release()
+    assert reader.descriptor == -1
+
+
 def test_a_frame_that_is_too_long_is_not_lent(reader: SharedMemoryReader) -> None:
     content = ReferencedContent(reader, ContentReference(0, 6))
     with pytest.raises(FrameError, match="a frame of 6 bytes is longer than any of this stream; allowed: up to 5"):

@@ -42,7 +42,7 @@ def test_closing_leaves_no_file_mapping_or_process(tmp_path: Path) -> None:
     before = files_and_mappings()
     pids = []
     reader = SharedMemoryReader(SharedMemory("street", 6), folder=tmp_path)
-    with opened(toys.Moody, frame_timeout_s=0.3) as runner:
+    with opened(toys.Moody, frame_timeout_s=1.0) as runner:
         for level in (1, toys.KILLED, 2, toys.STOPPED, 3):
             pids.append(runner.pid)
             state = runner.open_session(INFO)
@@ -123,9 +123,11 @@ def test_a_server_that_ends_before_its_process_could_tie_itself_to_it_takes_it_w
         process_runner(toys.SlowToOpen).open()
         """
     ).format(path=[str(Path(__file__).parent)])
-    server = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=False)
-    assert server.returncode == -signal.SIGKILL
-    wait_until_gone(int(server.stdout))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        assert server.wait(PATIENCE_S) == -signal.SIGKILL
+    wait_until_gone(pid)
 
 
 def mapped(runner: object, state: object) -> list[int]:

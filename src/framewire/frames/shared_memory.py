@@ -204,9 +204,7 @@ class SharedMemoryReader:
             with contextlib.suppress(BufferError):
                 self._mapping.close()
             self._mapping = None
-        watchers = list(self._watchers)
-        self._watchers.clear()
-        return watchers
+        return list(self._watchers)
 
 
 class SharedMemoryFile:
