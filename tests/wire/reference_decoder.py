@@ -19,7 +19,7 @@ REFUSED_FOR_COST = ("bytes beside its frame", "more than 16384 fields", "inferen
 def reference_decode(data: bytes) -> Message:
     try:
         message = pb.MediaStreamMessage.FromString(data)
-    except DecodeError:
+    except (DecodeError, ValueError):  # the runtime in pure Python says the latter of text that is not UTF-8
         raise ProtocolError(
             f"a message of {len(data)} bytes is not a MediaStreamMessage",
             remedy="check that both sides use the extension contract's .proto",
