@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -162,7 +163,7 @@ def test_a_process_that_cannot_open_again_is_tried_again_after_growing_pauses(tm
             clock.now += pause_s - 0.25
             # Too early: no process is started.
             (outcome,) = runner.run([frame_of(state, 1)])
-            assert str(outcome.error).endswith("\nit is tried again in 0.2 s")
+            assert str(outcome.error) == f"{text}; it is tried again in 0.2 s"
             with pytest.raises(ProcessorError, match="it is tried again in"):
                 runner.open_session(INFO)
             assert runner.pid is None
@@ -280,16 +281,34 @@ def test_a_memory_that_has_shrunk_before_the_process_saw_it_is_read_as_far_as_it
     reader.close()
 
 
-def test_a_process_that_cannot_be_started_again_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def _full(*_: object) -> object:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+@pytest.mark.parametrize(
+    ("what", "broken", "reason"),
+    [
+        ("sys.executable", "/nowhere/python", "[Errno 2] No such file or directory: '/nowhere/python'"),
+        ("socket.socketpair", _full, "[Errno 24] Too many open files"),
+        ("os.pipe2", _full, "[Errno 24] Too many open files"),
+    ],
+)
+def test_a_process_that_cannot_be_started_again_is_tried_again(
+    what: str, broken: object, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = StillClock()
     with opened(toys.Moody, clock=clock) as runner:
         state = runner.open_session(info_of("a"))
-        with monkeypatch.context() as broken:
-            broken.setattr("sys.executable", "/nowhere/python")
+        with monkeypatch.context() as patched:
+            patched.setattr(what, broken)
             runner.run([frame_of(state, toys.EXITED)])
-            (text,) = words(runner.run([frame_of(state, 1)]))
-            assert text.startswith("no process can be started for processor toy: [Errno 2]")
-        clock.now += 0.5
+            before = len(list(Path("/proc/self/fd").iterdir()))
+            clock.now += 0.5
+            text = f"no process can be started for processor toy: {reason}"
+            assert words(runner.run([frame_of(state, 1)])) == [text]
+            assert words(runner.run([frame_of(state, 1)])) == [f"{text}; it is tried again in 1.0 s"]
+            assert len(list(Path("/proc/self/fd").iterdir())) == before
+        clock.now += 1.0
         assert words(runner.run([frame_of(state, 1)])) == ["1 a#1"]
 
 

@@ -268,7 +268,7 @@ class ProcessRunner:
         if self._child is None:
             wait_s = self._backoff.wait_s(self._clock())
             if wait_s > 0:
-                raise ProcessorError(f"{self._failure}\nit is tried again in {wait_s:.1f} s")
+                raise ProcessorError(f"{self._failure}; it is tried again in {wait_s:.1f} s")
             self._start(self._setup)
         return self._awaited()
 
@@ -304,7 +304,7 @@ class ProcessRunner:
 
     def _fail(self, error: ProcessorError) -> None:
         self._backoff.fail(self._clock())
-        self._failure = str(error)
+        self._failure = str(error).partition("\n")[0]  # its traceback has been told once
         _log.error("processor %s cannot be opened again; it is tried again in %g s", self._name, self._backoff.pause_s)
 
 

@@ -75,17 +75,19 @@ class ChildProcess:
         self._sending = threading.Lock()
         self.is_ready = False
         """Whether its processor is open."""
-        ours, theirs = socket.socketpair()
-        read_end, self._lifeline = os.pipe2(os.O_CLOEXEC)
         try:
-            self._process = _spawn(theirs.fileno(), read_end, threads)
+            with contextlib.ExitStack() as started:
+                ours, theirs = socket.socketpair()
+                started.callback(theirs.close)
+                kept = started.enter_context(contextlib.ExitStack())
+                kept.callback(ours.close)
+                read_end, self._lifeline = os.pipe2(os.O_CLOEXEC)
+                started.callback(os.close, read_end)
+                kept.callback(os.close, self._lifeline)
+                self._process = _spawn(theirs.fileno(), read_end, threads)
+                kept.pop_all()
         except OSError as error:
-            ours.close()
-            os.close(self._lifeline)
             raise LostError(f"no process can be started for processor {self._name}: {error}") from None
-        finally:
-            theirs.close()
-            os.close(read_end)
         self._channel = Channel(ours)
         # A little later than the time that is over then, because the kernel counts in ticks of its own.
         self._channel.set_tick(min(_LOOK_S, frame_timeout_s or _LOOK_S) + 0.01, self._look)
