@@ -142,6 +142,8 @@ async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, object]
         stopping.cancel()
         if working.cancel():
             await asyncio.wait({working})
+            if not working.cancelled():
+                working.exception()  # seen: of a stream that nobody wants any more
 
 
 def _server_cost(before: Usage | None, after: Usage | None) -> ServerCost | None:
