@@ -11,7 +11,7 @@ from typing import Any
 import crooked_servers as crooked
 import grpc
 import pytest
-from command_line import Finished, complaint, documents, framewire, memory_of, refused, running
+from command_line import Finished, complaint, documents, framewire, memory_of, refused, running, serving
 from crooked_servers import Behaviour, serving_crookedly
 
 FIVE = "test:size=64x48,frames=5"
@@ -264,3 +264,13 @@ def test_a_proxy_for_the_world_outside_is_not_asked_for_a_neighbour(proxied: dic
 def proxied() -> dict[str, str]:
     proxy = "http://127.0.0.1:1"
     return {"http_proxy": proxy, "https_proxy": proxy, "grpc_proxy": proxy, "no_proxy": "", "no_grpc_proxy": ""}
+
+
+def test_it_is_told_how_many_of_the_streams_failed() -> None:
+    with serving("--max-sessions", 2) as server:
+        finished = framewire("send", FIVE, "--to", server.address, "--streams", 3)
+    assert finished.returncode == 1
+    *_, summary, count, error = finished.stderr.splitlines()
+    assert summary.startswith("10 frames sent, 10 answered, 0 lost")
+    assert count == "framewire: 1 of 3 streams failed"
+    assert error.startswith(f"framewire: {server.address} ended the stream with RESOURCE_EXHAUSTED: 2 sessions are open")

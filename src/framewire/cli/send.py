@@ -231,6 +231,9 @@ async def _send(
                 tasks.create_task(guarded(number))
     if report.sent or not failures:
         say(report.summary())
+    if 0 < len(failures) < streams or len({str(error) for error in failures}) > 1:
+        # Only the first one is told in full.
+        say(f"framewire: {len(failures)} of {streams} streams failed")
     for error in (*unwritten, *failures):
         raise error
     return 0 if report.is_clean else 1
