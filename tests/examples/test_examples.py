@@ -234,6 +234,15 @@ def test_a_camera_s_state_stays_in_one_place_when_the_order_counts(executor: str
     assert events == [{"name": "dark", "properties": {"changes": "1"}}] * 3
 
 
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_a_library_is_told_its_share_of_the_cores(executor: str) -> None:
+    workers = len(os.sched_getaffinity(0))
+    processor = ("--processor", "examples/library_threads.py:ThreadedModel", "--executor", executor)
+    with serving(*processor, "--workers", str(workers)) as address:
+        [found] = inferences(send(address, "test:frames=1"))
+    assert found["classification"]["attributes"] == [{"name": "threads", "value": "1", "confidence": 1}]
+
+
 def test_statistics_are_read_and_printed() -> None:
     with serving() as address:
         send(address, "test:frames=5")
