@@ -87,7 +87,7 @@ PYTHON = "10 ms of pure Python"
 OPEN_LOOP = "416x416 RGB24, shared memory, open loop"
 
 OURS = ("framewire", "framewire-inline")
-PEERS = ("triton-backend", "triton-callable", "ray", "mlserver")
+PEERS = ("triton-backend", "triton-callable", "ray-haproxy", "ray", "mlserver")
 
 
 def all_cells() -> list[Cell]:

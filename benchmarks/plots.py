@@ -26,7 +26,8 @@ LOOKS = {
     "framewire-inline": ("#f0883e", "o", "-"),
     "triton-backend": ("#3a7d2c", "^", "-"),
     "triton-callable": ("#8fc07c", "^", "-"),
-    "ray": ("#2563a8", "v", "-"),
+    "ray-haproxy": ("#2563a8", "v", "-"),
+    "ray": ("#8ab6e0", "v", "-"),
     "mlserver": ("#8a4fa3", "D", "-"),
 }
 ROWS = (
@@ -79,7 +80,7 @@ def compare(cells: list[dict[str, Any]], titles: dict[str, str], file: Path) -> 
             if column == 0:
                 axes.set_ylabel(label)
     names = [name for name in LOOKS if name in handles]
-    figure.legend([handles[name] for name in names], [titles[name] for name in names], loc="lower center", ncols=7)
+    figure.legend([handles[name] for name in names], [titles[name] for name in names], loc="lower center", ncols=8)
     figure.tight_layout(rect=(0, 0.045, 1, 1))
     save(figure, file)
 

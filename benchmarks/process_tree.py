@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_KILLED_S = 10.0
+"""How long the kernel may take to clear killed processes away."""
 
 
 class ProcessTree:
@@ -81,12 +83,18 @@ class ProcessTree:
         self.thaw()
         if self._process.poll() is None:
             self._process.terminate()
-        deadline = time.monotonic() + patience_s
-        while self._is_alive() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        if self._is_alive():
+        if not self._is_gone_within(patience_s):
             self._signal(signal.SIGKILL)
+            self._is_gone_within(_KILLED_S)
         self._process.wait()
+
+    def _is_gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self._is_alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
 
     def _is_alive(self) -> bool:
         self._process.poll()

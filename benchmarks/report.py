@@ -12,7 +12,7 @@ from typing import Any
 import environments
 from cells import MODEL, OPEN_LOOP, PYTHON
 from subjects import SUBJECTS
-from targets import CPU, FIGURES, FRAMES, IDEAL_MODEL, OWN_TARGETS, P99, PEER_TARGETS, Target, judge
+from targets import CPU, FIGURES, FRAMES, IDEAL_MODEL, OWN_TARGETS, P99, PEER_TARGETS, TUNED, Target, judge
 
 TEMPLATE = Path(__file__).resolve().parent / "report.md"
 COMPARED = (
@@ -21,6 +21,7 @@ COMPARED = (
     "framewire-inline",
     "triton-backend",
     "triton-callable",
+    "ray-haproxy",
     "ray",
     "mlserver",
 )
@@ -105,7 +106,7 @@ def _against(target: Target, rival: str) -> str:
         return f"the ideal, {IDEAL_MODEL:.0f}"
     if len(target.rivals) == 1:
         return SUBJECTS[target.rivals[0]].title
-    who = "any of the three" if "triton-backend" in target.rivals else "PyTriton, Ray Serve"
+    who = "either form" if target.rivals == TUNED else "the usual form"
     return who + (f": {SUBJECTS[rival].title}" if rival else "")
 
 
@@ -150,19 +151,21 @@ def _shown(result: Mapping[str, Any] | None, figure: str) -> str:
 
 
 def cannot_list(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Who could not do what, with its own words."""
-    reasons: dict[tuple[str, str], list[str]] = {}
+    """Who could not do what, with its own words, and who had to be started afresh."""
+    reasons: dict[tuple[str, str, str], list[str]] = {}
     for cell in cells:
         for name, result in cell["subjects"].items():
+            where = f"{cell['name']} ({cell['streams']})"
             if "cannot" in result:
-                where = f"{cell['name']} ({cell['streams']})"
-                reasons.setdefault((name, result["cannot"]), []).append(where)
-    return (
-        "\n".join(
-            f"- {SUBJECTS[name].title}: `{reason}`: {', '.join(where)}" for (name, reason), where in reasons.items()
-        )
-        or "- Everyone could do everything."
-    )
+                reasons.setdefault((name, "cannot", result["cannot"]), []).append(where)
+            else:
+                for failure in result["failures"]:
+                    reasons.setdefault((name, "failed in a round and was started afresh", failure), []).append(where)
+    lines = [
+        f"- {SUBJECTS[name].title} {what}: `{reason}`: {'; '.join(where)}"
+        for (name, what, reason), where in reasons.items()
+    ]
+    return "\n".join(lines) or "Everyone could do everything."
 
 
 def version_list(results: Mapping[str, Any]) -> str:

@@ -19,8 +19,8 @@ import json
 import os
 import platform
 import shlex
+import signal
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -106,10 +106,9 @@ def words(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def run_cell(fleet: Fleet, cell: Cell, rounds: int, seconds: float, rate: float | None) -> dict[str, Any]:
+def run_cell(fleet: Fleet, cell: Cell, rounds: int, window: Window) -> dict[str, Any]:
     """All rounds of a cell: figures by subject, or why there are none."""
     found: dict[str, Any] = {}
-    ready: dict[str, Instance] = {}
     for name in cell.subjects:
         try:
             instance = fleet.start(name, cell)
@@ -120,30 +119,36 @@ def run_cell(fleet: Fleet, cell: Cell, rounds: int, seconds: float, rate: float 
                 instance.hold()
         except Exception as error:  # whatever keeps a peer from a cell is a result of it
             found[name] = {"cannot": words(error)}
-            print(f"  {SUBJECTS[name].title} cannot: {found[name]['cannot']}", flush=True)
+            print(f"  {SUBJECTS[name].title} cannot: {words(error)}", flush=True)
         else:
-            found[name] = {"rounds": []}
-            ready[name] = instance
+            found[name] = {"rounds": [], "failures": []}
     for number in range(rounds):
-        order = list(ready)
+        order = [name for name in found if "cannot" not in found[name]]
         # Each takes each place in turn, so that the machine's moods and its neighbours' heat hit all alike.
         order = order[number % len(order) :] + order[: number % len(order)] if order else []
         for name in order:
-            instance = ready[name]
+            run_round(fleet, name, cell, window, found[name])
+    return found
+
+
+def run_round(fleet: Fleet, name: str, cell: Cell, window: Window, result: dict[str, Any]) -> None:
+    """One round of one server, which is started afresh for a second try when it fails."""
+    for _ in range(2):
+        try:
+            instance = fleet.start(name, cell)
             instance.resume()
             try:
-                measured = fleet.runner.run(
-                    measure(instance.client, instance.tree, cell, Window(seconds, WARM_UP_S, rate))
-                )
-                found[name]["rounds"].append(dataclasses.asdict(measured))
-            except Exception as error:  # see above
-                found[name]["cannot"] = words(error)
-                print(f"  {SUBJECTS[name].title} failed in round {number + 1}: {words(error)}", flush=True)
-                del ready[name]
-                fleet.end(name, cell)
-                continue
-            instance.hold()
-    return found
+                measured = fleet.runner.run(measure(instance.client, instance.tree, cell, window))
+            finally:
+                instance.hold()
+        except Exception as error:  # see above
+            result["failures"].append(words(error))
+            print(f"  {SUBJECTS[name].title} failed: {words(error)}", flush=True)
+            fleet.end(name, cell)
+        else:
+            result["rounds"].append(dataclasses.asdict(measured))
+            return
+    result["cannot"] = result["failures"][-1]
 
 
 async def within(seconds: float, work: Any) -> None:
@@ -198,7 +203,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each round after its warm-up (3)")
     parser.add_argument("--quick", action="store_true", help="two rounds of 1.5 s")
     parser.add_argument("--only", default="", help="subjects, comma-separated; see --list")
-    parser.add_argument("--cells", default="", help="cells whose key holds one of these texts, comma-separated")
+    parser.add_argument("--cells", default="", help="cells whose name holds one of these texts, separated by ;")
     parser.add_argument("--write", action="store_true", help="write results, tables and plots under docs/benchmarks")
     parser.add_argument(
         "--report", action="store_true", help="only make tables and plots again, from the results there"
@@ -213,7 +218,7 @@ def choose(given: argparse.Namespace) -> list[Cell]:
     for name in only:
         if name not in SUBJECTS:
             raise SystemExit(f"there is no subject {name!r}; --only takes {', '.join(SUBJECTS)}")
-    texts = [text for text in given.cells.split(";" if ";" in given.cells else ",") if text]
+    texts = [text for text in given.cells.split(";") if text]
     chosen = []
     for cell in all_cells():
         subjects = tuple(name for name in cell.subjects if not only or name in only)
@@ -264,7 +269,7 @@ def main() -> None:
             fleet.keep_only([(name, later) for later in chosen[number:] for name in later.subjects])
             rate = offered(results["cells"], fleet, all_cells(), given.seconds) if cell.name == OPEN_LOOP else None
             print(f"{cell.key}{f', {rate:.0f} frames/s offered' if rate else ''}", flush=True)
-            found = run_cell(fleet, cell, given.rounds, given.seconds, rate)
+            found = run_cell(fleet, cell, given.rounds, Window(given.seconds, WARM_UP_S, rate))
             show(cell, found)
             results["cells"].append({"name": cell.name, "streams": cell.streams, "offered": rate, "subjects": found})
             (output / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
@@ -281,7 +286,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except subprocess.CalledProcessError as error:
-        raise SystemExit(f"{error}") from None
+    # As Ctrl-C does: the servers, some of them held still, must not be left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    main()

@@ -48,6 +48,7 @@ class Subject:
         client: Makes a client for an address.
         note: How it is set up, a sentence or two for the report.
         needs: Options of ``framewire serve`` without which it is left out.
+        variables: Environment variables of its own, as pairs.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Subject:
     client: Callable[[str], Client]
     note: str
     needs: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
     @property
     def has_variants(self) -> bool:
@@ -146,6 +148,15 @@ SUBJECTS = {
         "`benchmarks/peers/ray_serve.py`: the extension contract over Ray Serve's bidirectional gRPC, one proxy and "
         "one replica, `serve.batch` for the model.",
     ),
+    "ray-haproxy": Subject(
+        "Ray Serve, HAProxy",
+        "ray",
+        _script("peers/ray_serve.py"),
+        functools.partial(ContractClient, tells_work=True),
+        "the same with `RAY_SERVE_ENABLE_HA_PROXY=1` and `RAY_SERVE_THROUGHPUT_OPTIMIZED=1`: HAProxy passes each "
+        "stream to a gRPC server inside the replica, and Ray's own proxy takes no part.",
+        variables=(("RAY_SERVE_ENABLE_HA_PROXY", "1"), ("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")),
+    ),
     "mlserver": Subject(
         "MLServer",
         "mlserver",
@@ -181,7 +192,7 @@ class Instance:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                env={**os.environ, **_variables(calibration), "BENCH_SUBJECT": mark},
+                env={**os.environ, **_variables(calibration), **dict(subject.variables), "BENCH_SUBJECT": mark},
             )
         self.tree = ProcessTree(process, f"BENCH_SUBJECT={mark}")
         try:
@@ -242,7 +253,7 @@ def _variables(calibration: Calibration) -> dict[str, str]:
     }
 
 
-def _free_ports(count: int = 3) -> int:
+def _free_ports(count: int = 4) -> int:
     """The first of so many neighbouring ports that nobody listens on."""
     for first in range(18000 + os.getpid() % 1000 * 10, 60000, count):
         with contextlib.ExitStack() as stack:
@@ -252,4 +263,4 @@ def _free_ports(count: int = 3) -> int:
             except OSError:
                 continue
             return first
-    raise RuntimeError("no three neighbouring ports are free")
+    raise RuntimeError("no four neighbouring ports are free")

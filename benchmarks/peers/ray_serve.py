@@ -120,7 +120,17 @@ class Frames:
 
 
 def main(port: int) -> None:
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
+    # Inherited by the processes that start HAProxy; its own ports are fixed and may be taken.
+    os.environ["RAY_SERVE_HAPROXY_METRICS_PORT"] = str(port + 2)
+    os.environ["RAY_SERVE_HAPROXY_STATS_PORT"] = str(port + 3)
+    ray.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=1 << 30,
+        logging_level="error",
+        log_to_driver=False,
+    )
     serve.start(
         proxy_location="HeadOnly",
         http_options={"host": "127.0.0.1", "port": port + 1},

@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import sysconfig
-import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -46,7 +45,8 @@ def lay_out(folder: Path) -> None:
 
 
 def main(port: int) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="bench-triton-"))
+    folder = Path(sys.prefix) / "repository"
+    shutil.rmtree(folder, ignore_errors=True)
     lay_out(folder)
     environment = dict(os.environ)
     libraries = PACKAGE.parent / "nvidia_pytriton.libs"

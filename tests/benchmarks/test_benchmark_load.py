@@ -1,0 +1,191 @@
+"""The load and its bookkeeping, against the floor and against a server that is started and held still for real."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+import run
+import v2
+import v2_load
+from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, Cell, all_cells
+from contract_load import ContractClient
+from load import Window, check, measure
+from process_tree import ProcessTree
+from subjects import Calibration, Instance
+
+
+def a_cell(name: str) -> Cell:
+    return next(cell for cell in all_cells() if cell.name == name)
+
+
+@pytest.fixture(scope="module")
+def floor() -> Iterator[Instance]:
+    instance = Instance("floor", "intensity", Calibration(hashed_per_ms=1000, turns_per_ms=10))
+    yield instance
+    instance.end()
+
+
+@pytest.mark.parametrize("name", [HD_SHARED, HD_EMBEDDED, JPEG_SHARED, MODEL])
+async def test_the_floor_tells_dark_from_light(floor: Instance, name: str) -> None:
+    floor.resume()
+    await check(floor.client, a_cell(name))
+    floor.hold()
+
+
+@pytest.mark.parametrize(("name", "rate"), [(JPEG_SHARED, None), (OPEN_LOOP, 200.0)])
+async def test_a_round_counts_answers_latencies_and_the_servers_cpu(
+    floor: Instance, name: str, rate: float | None
+) -> None:
+    floor.resume()
+    measured = await measure(floor.client, floor.tree, a_cell(name), Window(0.3, 0.0, rate))
+    floor.hold()
+    assert measured.frames > 0
+    assert 0 < measured.p50_ms <= measured.p99_ms <= measured.max_ms
+    assert measured.server_cpu_ms >= 0
+    assert floor.idle_cpu_s == 0
+
+
+async def test_a_server_that_says_the_opposite_is_found_out(floor: Instance) -> None:
+    class Contrary(Cell):
+        def frame(self, least: int = 60, most: int = 200) -> bytes:
+            return super().frame(255 - most, 255 - least)
+
+    cell = a_cell(JPEG_SHARED)
+    floor.resume()
+    with pytest.raises(ValueError, match="it calls a dark frame the opposite"):
+        await check(floor.client, Contrary(**vars(cell)))
+    floor.hold()
+
+
+async def test_the_refusal_of_a_server_is_told_in_its_own_words() -> None:
+    async def refuse(request: object, context: grpc.aio.ServicerContext) -> None:
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no room")
+
+    server = grpc.aio.server()
+    handler = grpc.stream_stream_rpc_method_handler(refuse)
+    service = "microsoft.azure.media.live_video_analytics.extensibility.grpc.v1.MediaGraphExtension"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"ProcessMediaStream": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        with pytest.raises((ValueError, grpc.aio.AioRpcError)) as caught:
+            await check(ContractClient(f"127.0.0.1:{port}", tells_work=False), a_cell(JPEG_SHARED))
+        assert "no room" in run.words(caught.value)
+        assert "RESOURCE_EXHAUSTED" in run.words(caught.value)
+    finally:
+        await server.stop(None)
+
+
+async def test_a_stream_of_the_v2_protocol_is_loaded_and_its_region_registered_until_its_end() -> None:
+    calls: list[tuple[str, bytes]] = []
+
+    async def stream(requests: object, context: grpc.aio.ServicerContext) -> None:
+        while (request := await context.read()) is not grpc.aio.EOF:
+            name = v2.identity(b"\x1a" + request.partition(b"\x1a")[2][:2])
+            # Slots 0 and 1 of the check hold a dark frame and a light one.
+            answer = v2._text(3, name) + v2._bytes(6, bytes([int(name)]))
+            await context.write(v2._bytes(2, answer))
+
+    def note(method: str) -> grpc.RpcMethodHandler:
+        async def unary(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            calls.append((method, request))
+            if method.endswith("Unregister") and len(calls) < 3:
+                await context.abort(grpc.StatusCode.INTERNAL, "region is currently in use.")
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(unary)
+
+    server = grpc.aio.server()
+    methods = {name: note(name) for name in ("SystemSharedMemoryRegister", "SystemSharedMemoryUnregister")}
+    methods["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(stream)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("inference.GRPCInferenceService", methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+
+    class NoProcess:
+        def cpu_seconds(self) -> float:
+            return 0.0
+
+    client = v2_load.TritonClient(f"127.0.0.1:{port}")
+    try:
+        await check(client, a_cell(JPEG_SHARED))
+        assert [method for method, _ in calls] == [
+            "SystemSharedMemoryRegister",
+            "SystemSharedMemoryUnregister",
+            "SystemSharedMemoryUnregister",
+        ]
+        measured = await measure(client, NoProcess(), a_cell(JPEG_SHARED), Window(0.2, 0.0))  # type: ignore[arg-type]
+        assert measured.frames > 0
+    finally:
+        await server.stop(None)
+    assert not [name for name in os.listdir("/dev/shm") if name.startswith(f"framewire-{os.getpid()}-")]  # noqa: PTH208
+
+
+def state(process_id: int) -> str:
+    return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_tree_holds_still_and_ends_with_children_that_have_left_it() -> None:
+    mark = f"BENCH_SUBJECT=test-{os.getpid()}"
+    script = (
+        "import subprocess, sys, time\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
+        "child = subprocess.Popen(['sh', '-c', '\"$0\" \"$@\" & echo $!', *sleep], "
+        "start_new_session=True, stdout=subprocess.PIPE)\n"
+        "print(child.stdout.readline().decode(), flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    name, _, value = mark.partition("=")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, name: value}, start_new_session=True
+    )
+    assert process.stdout is not None
+    orphan = int(process.stdout.readline())
+    tree = ProcessTree(process, mark)
+    try:
+        tree.refresh()
+        assert tree.count >= 2
+        tree.freeze()
+        assert (state(process.pid), state(orphan)) == ("T", "T")
+        before = tree.cpu_seconds()
+        assert before > 0
+        assert tree.cpu_seconds() == before
+        tree.thaw()
+        assert state(process.pid) != "T"
+    finally:
+        tree.end(patience_s=0.2)
+        process.stdout.close()
+    assert process.returncode is not None
+    assert not Path(f"/proc/{orphan}").exists() or state(orphan) == "Z"
+
+
+@pytest.mark.parametrize(
+    ("only", "cells", "count"),
+    [("", "", 14), ("floor,ray", "", 13), ("mlserver", "embedded", 3), ("", "JPEG, shared memory, 4;open loop", 2)],
+)
+def test_subjects_and_cells_are_chosen_by_name(only: str, cells: str, count: int) -> None:
+    assert len(run.choose(argparse.Namespace(only=only, cells=cells))) == count
+
+
+@pytest.mark.parametrize(
+    ("only", "cells", "text"),
+    [("triton", "", "there is no subject 'triton'"), ("", "4K", "no cell is left")],
+)
+def test_a_choice_of_nothing_is_told(only: str, cells: str, text: str) -> None:
+    with pytest.raises(SystemExit, match=text):
+        run.choose(argparse.Namespace(only=only, cells=cells))
+
+
+def test_errors_are_told_in_one_line() -> None:
+    group = BaseExceptionGroup("several", [ValueError("first\n  line"), ValueError("other")])
+    assert run.words(group) == "first line"
+    assert run.words(TimeoutError()) == "its answers stay away"
+    assert run.words(asyncio.CancelledError()) == "CancelledError"
