@@ -35,7 +35,7 @@ from crooked_servers import Behaviour, serving_crookedly
 SHORT = ("--size", "64x48", "--warm-up", 0.1, "--duration", 0.3, "--calibrate", 0)
 ENDLESS = ("--size", "64x48", "--warm-up", 0, "--duration", 600, "--calibrate", 0)
 
-HEAD = "streams  frames/s     p50     p95     p99     max   lost  doubled   CPU ms  RSS MiB"
+HEAD = "streams  frames/s    p50    p95    p99    max   lost  doubled   CPU ms  RSS MiB"
 
 
 @pytest.fixture(scope="module")

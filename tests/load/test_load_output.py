@@ -37,24 +37,22 @@ def a_report(streams: int = 4, **changes: Any) -> LoadReport:
 def test_the_table_of_a_closed_loop() -> None:
     table = LoadTable(is_open_loop=False)
     assert table.head().splitlines() == [
-        "                   latency, ms                                     server, CPU per frame",
-        "streams  frames/s     p50     p95     p99     max   lost  doubled   CPU ms  RSS MiB",
+        "                   latency, ms                            server, CPU per frame",
+        "streams  frames/s    p50    p95    p99    max   lost  doubled   CPU ms  RSS MiB",
     ]
-    assert table.line(a_report()) == (
-        "      4       100     499     952     991    1000      0        0     7.00      123"
-    )
+    assert table.line(a_report()) == ("      4       100    499    952    991   1000      0        0     7.00      123")
 
 
 def test_the_table_of_an_open_loop_says_what_was_offered() -> None:
     table = LoadTable(is_open_loop=True)
-    assert table.head().splitlines()[1].startswith("streams  offered/s  frames/s     p50")
-    assert table.line(a_report(offered_per_second=120.5)).startswith("      4        120       100     499")
+    assert table.head().splitlines()[1].startswith("streams  offered/s  frames/s    p50")
+    assert table.line(a_report(offered_per_second=120.5)).startswith("      4        120       100    499")
 
 
 def test_what_is_not_known_is_a_dash() -> None:
     report = LoadReport(1, None, 2.0, Tally(start_s=1.0, end_s=3.0, lost=4), OwnCost(2.0, 0.1, 0.1, 0.0))
     assert LoadTable(is_open_loop=False).line(report) == (
-        "      1      0.00       -       -       -       -      4        0        -        -"
+        "      1      0.00      -      -      -      -      4        0        -        -"
     )
     assert generator_table([report]).splitlines()[-1] == "      1                 -    5%                -"
 

@@ -35,7 +35,7 @@ class LoadTable:
             *offered,
             _Column("frames/s", 8, lambda report: number(report.frames_per_second)),
             *(_latency(percent) for percent in (50, 95, 99)),
-            _Column("max", 6, lambda report: number(_longest_ms(report))),
+            _Column("max", 5, lambda report: number(_longest_ms(report))),
             _Column("lost", 5, lambda report: str(report.tally.lost)),
             _Column("doubled", 7, lambda report: str(report.tally.doubled)),
             _Column("CPU ms", 7, lambda report: number(report.server_cpu_ms)),
@@ -44,11 +44,9 @@ class LoadTable:
 
     def head(self) -> str:
         """Two lines: what the columns belong to, and their names."""
-        left = sum(column.width + 2 for column in self._columns[:-8])
-        middle = sum(column.width + 2 for column in self._columns[-8:-4])
-        right = sum(column.width + 2 for column in self._columns[-4:-2])
-        groups = " " * left + "latency, ms".ljust(middle) + " " * right + "server, CPU per frame"
-        return groups.rstrip() + "\n" + "  ".join(f"{column.title:>{column.width}}" for column in self._columns)
+        titles = "  ".join(f"{column.title:>{column.width}}" for column in self._columns)
+        groups = " " * titles.index("  p50") + "latency, ms"
+        return f"{groups}{'server, CPU per frame':>{len(titles) - len(groups)}}\n{titles}"
 
     def line(self, report: LoadReport) -> str:
         """The line of one load."""
@@ -157,7 +155,7 @@ def number(value: float | None) -> str:
 
 
 def _latency(percent: float) -> _Column:
-    return _Column(f"p{percent:g}", 6, lambda report: number(report.latency_ms(percent)))
+    return _Column(f"p{percent:g}", 5, lambda report: number(report.latency_ms(percent)))
 
 
 def _rss_mib(report: LoadReport) -> float | None:
