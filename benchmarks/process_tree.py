@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_KILLED_S = 10.0
-"""How long the kernel may take to clear killed processes away."""
+_SIGNALLED_S = 10.0
+"""How long processes may take to stop or to die of a signal."""
 
 
 class ProcessTree:
@@ -65,13 +65,16 @@ class ProcessTree:
         return ticks / _TICKS_PER_S
 
     def freeze(self) -> None:
-        """Stops every process, so that an idle server costs the others nothing."""
+        """Stops every process and waits until all are, so that an idle server costs the others nothing."""
         while True:
             before = self._known
             self._signal(signal.SIGSTOP)
             self.refresh()
             if self._known == before:
-                return
+                break
+        deadline = time.monotonic() + _SIGNALLED_S
+        while not all(map(_is_still, self._known)) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Lets them go on."""
@@ -85,7 +88,7 @@ class ProcessTree:
             self._process.terminate()
         if not self._is_gone_within(patience_s):
             self._signal(signal.SIGKILL)
-            self._is_gone_within(_KILLED_S)
+            self._is_gone_within(_SIGNALLED_S)
         self._process.wait()
 
     def _is_gone_within(self, seconds: float) -> bool:
@@ -112,3 +115,10 @@ class ProcessTree:
 def _stat(process_id: int) -> list[str]:
     """The fields of /proc/PID/stat from the state on."""
     return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+
+
+def _is_still(process_id: int) -> bool:
+    try:
+        return _stat(process_id)[0] in "TtZX"
+    except OSError:
+        return True
