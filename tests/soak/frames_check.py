@@ -140,8 +140,8 @@ async def _rested(server: SoakedServer, goal: Footprint | None = None) -> Footpr
             that is seen within two seconds.
     """
     async with asyncio.timeout(PATIENCE_S):
-        while not await _is_idle(server):
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 # the server is asked over the wire
+        while not await _is_idle(server):  # noqa: ASYNC110 # it is asked over the wire
+            await asyncio.sleep(0.01)
     if goal is not None:
         await eventually(lambda: server.footprint.is_within(goal))
         return server.footprint
