@@ -27,6 +27,8 @@ def read_statistics(address: str, credentials: str = "") -> dict[str, Any]:
 
 
 def main() -> None:
+    if len(sys.argv) not in (2, 3):
+        sys.exit(f"usage: {sys.argv[0]} HOST:PORT [USER:PASSWORD]")
     try:
         document = read_statistics(*sys.argv[1:])
     except grpc.RpcError as error:

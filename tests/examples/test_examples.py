@@ -260,6 +260,13 @@ def test_statistics_of_a_server_that_is_not_there_end_with_one_line() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_reading_statistics_without_an_address_says_how_it_is_used() -> None:
+    command = (sys.executable, "examples/read_statistics.py")
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "usage: examples/read_statistics.py HOST:PORT [USER:PASSWORD]\n"
+
+
 @pytest.mark.parametrize("is_asked_by_the_camera", [False, True], ids=["server", "camera"])
 def test_live_cameras_get_an_answer_to_every_frame_and_the_newest_is_processed(*, is_asked_by_the_camera: bool) -> None:
     slow = ("--processor", "examples/python_heavy.py:BrightRegion", "--option", "step_px=1")
