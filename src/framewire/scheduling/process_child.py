@@ -18,6 +18,7 @@ from framewire.errors import ProcessorError
 from framewire.frames.arena import Arena
 from framewire.frames.shared_memory import SharedMemoryReader
 from framewire.model.message import SharedMemory
+from framewire.scheduling.library_threads import THREAD_VARIABLES
 from framewire.scheduling.process_channel import Channel
 from framewire.scheduling.process_messages import ADOPT, CLOSE, FORGET, Failure, Setup, error_of
 from framewire.scheduling.process_pickling import pack
@@ -26,15 +27,6 @@ _log = logging.getLogger(__name__)
 
 OUTLIVED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 """Those of a terminal or a process group: the server drains first, and then ends its worker processes itself."""
-
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 _LOOK_S = 1.0
 """How often a process that does not answer is looked at: its end is not heard while a child of its own lives on."""
@@ -271,7 +263,7 @@ class ChildProcess:
 
 
 def _spawn(connection: int, lifeline: int, threads: int) -> subprocess.Popen[bytes]:
-    environment = dict.fromkeys(_THREAD_VARIABLES, str(threads)) | os.environ
+    environment = dict.fromkeys(THREAD_VARIABLES, str(threads)) | os.environ
     # -P: the folder where the server was started is no place to import from, unless the server does.
     command = [sys.executable, "-P", "-m", "framewire.scheduling.worker_main", str(connection), str(lifeline)]
     # The process inherits what is blocked here, so that no signal ends it before it has said that it outlives them.

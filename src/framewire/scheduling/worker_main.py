@@ -108,7 +108,7 @@ def _opened(setup: Setup) -> ProcessorRunner:
         raise ProcessorError(
             f"processor {setup.name} cannot be loaded in its process: {type(error).__name__}: {error}\n{text}"
         ) from None
-    runner = ProcessorRunner(kind, options)
+    runner = ProcessorRunner(kind, options, library_threads=setup.threads)
     runner.open()
     return runner
 
