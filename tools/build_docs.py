@@ -149,6 +149,8 @@ def _default(option: click.Option) -> str:
     # Where the help names a default in its words, click knows none.
     if said := _SAID_DEFAULT.search(option.help or ""):
         return f"`{said[1]}`" if " " not in said[1] else said[1]
+    if isinstance(option.show_default, str):
+        return f"`{option.show_default}`"
     if option.is_flag or not option.show_default or option.default in (None, ""):
         return ""
     return f"`{option.default:g}`" if isinstance(option.default, float) else f"`{option.default}`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,19 @@ def test_the_cores_are_shared_among_the_workers(
     monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, share: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    assert share_of_cores(workers) == share
+    assert share_of_cores(workers, Path("no such file")) == share
+
+
+@pytest.mark.parametrize(
+    ("quota", "workers", "share"),
+    [("max 100000", 2, 4), ("200000 100000", 1, 2), ("150000 100000", 1, 2), ("50000 100000", 4, 1), ("?", 1, 8)],
+)
+def test_a_quota_of_the_container_counts_as_cores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, workers: int, share: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    (tmp_path / "cpu.max").write_text(quota + "\n")
+    assert share_of_cores(workers, tmp_path / "cpu.max") == share
 
 
 @pytest.mark.parametrize(("set_by_operator", "told"), [({}, "1 1 1 1"), ({"OMP_NUM_THREADS": "2"}, "1 2 2 1")])

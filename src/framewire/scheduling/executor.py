@@ -44,7 +44,7 @@ class PoolStatistics:
         waiting: Frames that wait now.
         batches: Batches begun.
         frames: Frames of them.
-        replaced: Workers that were given up because their processor did not return.
+        replaced: Workers that were given up because their processor did not return, and processes that were lost.
     """
 
     waiting: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from pathlib import Path
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -15,9 +17,23 @@ THREAD_VARIABLES = (
 """What libraries read when they are loaded. What an operator has set stays as it is."""
 
 
-def share_of_cores(workers: int) -> int:
-    """How many threads the libraries of one worker may use, 1 or more."""
-    return max(1, len(os.sched_getaffinity(0)) // workers)
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def share_of_cores(workers: int, quota: Path = _QUOTA) -> int:
+    """How many threads the libraries of one worker may use, 1 or more.
+
+    Args:
+        workers: How many workers share the cores.
+        quota: Where the kernel says how much of them this container may use, as ``QUOTA PERIOD`` or ``max PERIOD``.
+    """
+    cores = len(os.sched_getaffinity(0))
+    try:
+        allowed, period = quota.read_text("ascii").split()
+        cores = min(cores, math.ceil(int(allowed) / int(period)))
+    except (OSError, ValueError):
+        pass  # there is none
+    return max(1, cores // workers)
 
 
 def cap_library_threads(count: int) -> None:

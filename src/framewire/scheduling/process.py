@@ -89,6 +89,8 @@ class ProcessRunner:
         self._setup: Setup | None = None
         self._child: ChildProcess | None = None
         self._failure = ""
+        self.replaced = 0
+        """How many processes were lost."""
         self._reopen_s = _REOPEN_S
         self._numbers = itertools.count(1)
         self._sessions: set[_Session] = set()
@@ -293,6 +295,7 @@ class ProcessRunner:
         lost = sum(session.child is child for session in self._sessions)
         _log.error("%s; it is replaced; sessions that get a new state: %d", error, lost)
         self._child = None
+        self.replaced += 1
         if self._setup is not None:
             self._start(self._setup)
 

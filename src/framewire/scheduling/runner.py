@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 class Runner(Protocol):
     """Runs batches for one worker, on one thread at a time: here, in a process, or on another machine."""
 
+    replaced: int
+    """How often what it runs on was lost and replaced."""
+
     def open(self) -> None:
         """Makes the processor ready; raises ProcessorError when it cannot be."""
 
@@ -57,6 +60,7 @@ class ProcessorRunner:
         self._options = options
         self._library_threads = library_threads
         self._processor: Processor | None = None
+        self.replaced = 0
         self._has_warned_of_kept_view = False
 
     def open(self) -> None:

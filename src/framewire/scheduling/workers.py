@@ -209,7 +209,8 @@ class WorkerPool:
 
     def statistics(self) -> PoolStatistics:
         with self._lock:
-            return PoolStatistics(len(self._planner), self._batches, self._frames, self._replaced)
+            replaced = self._replaced + sum(worker.runner.replaced for worker in self._workers)
+            return PoolStatistics(len(self._planner), self._batches, self._frames, replaced)
 
     def close(self, timeout_s: float | None = None) -> bool:
         with self._lock:
