@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,12 @@ CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.use_local_subchannel_pool", 1),
 ]
+
+LARGE = 4096
+"""Messages shorter than this are cheaper to build anew than to change."""
+
+_START_OF_BYTES = bytes.__basicsize__ - 1
+"""Where the content of a bytes object lies, after its head."""
 
 
 class ContractClient:
@@ -58,7 +65,7 @@ class ContractClient:
                         memory.buffer[offset : offset + len(frame)] = frame
                         content = ContentReference(offset, len(frame))
                         offset += len(frame)
-                    samples.append(_sample_field(content))
+                    samples.append(Prepared(content))
                 yield ContractStream(call, samples)
                 call.cancel()
         finally:
@@ -69,7 +76,7 @@ class ContractClient:
 class ContractStream:
     """One stream with its prepared messages."""
 
-    def __init__(self, call: Any, samples: list[bytes]) -> None:
+    def __init__(self, call: Any, samples: list[Prepared]) -> None:
         self._call = call
         self._samples = samples
         self._number = 1
@@ -121,7 +128,7 @@ class ContractStream:
     async def _send(self, slot: int, started: float) -> None:
         self._number += 1
         self._sent_at[self._number] = (started, slot)
-        await self._call.write(_numbered(self._number, self._samples[slot]))
+        await self._call.write(self._samples[slot].numbered(self._number))
 
     async def _read(self) -> Any:
         data = await self._call.read()
@@ -130,15 +137,40 @@ class ContractStream:
         return pb.MediaStreamMessage.FromString(data)
 
 
-def _sample_field(content: Any) -> bytes:
-    """A message without its number; protobuf lets fields come in any order and be put together."""
-    return encode(Message(0, 0, Sample(90_000, content)))
+class Prepared:
+    """The message of one slot, built once; only its number changes.
+
+    protobuf lets fields come in any order and be put together, so the number stands before the rest as it is.
+
+    Args:
+        content: The frame, or its place in shared memory.
+    """
+
+    def __init__(self, content: Any) -> None:
+        self._rest = encode(Message(0, 0, Sample(90_000, content)))
+        self._message = b""
+        self._width = 0
+
+    def numbered(self, number: int) -> bytes:
+        """The message with a number; good until the next one is asked for.
+
+        A new message of six megabytes would cost the load more than sending it does, and the clients of other
+        protocols send the same bytes over and over. So the number is written into the old message, which nobody but
+        this slot holds: grpc has copied it by the time that the write is through.
+        """
+        varint = _varint(number)
+        if len(self._rest) < LARGE or len(varint) != self._width:
+            self._message = b"".join((b"\x08", varint, self._rest))
+            self._width = len(varint)
+        else:
+            ctypes.memmove(id(self._message) + _START_OF_BYTES + 1, varint, self._width)
+        return self._message
 
 
-def _numbered(number: int, rest: bytes) -> bytes:
-    varint = bytearray(b"\x08")
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
     while number > 0x7F:
-        varint.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    varint.append(number)
-    return b"".join((varint, rest))
+    encoded.append(number)
+    return bytes(encoded)

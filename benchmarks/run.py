@@ -52,13 +52,21 @@ class Fleet:
         self._calibration = calibration
         self.runner = runner
         self._running: dict[str, Instance] = {}
+        self._broken: dict[str, str] = {}
         self.idle_cpu_s: dict[str, float] = {}
 
     def start(self, name: str, cell: Cell) -> Instance:
         """The server for a cell, held still; RuntimeError when it cannot be had."""
         key = _instance_key(name, cell)
+        if key in self._broken:
+            # It takes minutes to find that out again for each cell.
+            raise RuntimeError(self._broken[key])
         if key not in self._running:
-            self._running[key] = Instance(name, cell.work, self._calibration)
+            try:
+                self._running[key] = Instance(name, cell.work, self._calibration)
+            except RuntimeError as error:
+                self._broken[key] = str(error)
+                raise
         return self._running[key]
 
     def end(self, name: str, cell: Cell) -> None:

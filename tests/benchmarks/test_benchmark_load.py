@@ -16,10 +16,13 @@ import run
 import v2
 import v2_load
 from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, Cell, all_cells
-from contract_load import ContractClient
+from contract_load import ContractClient, Prepared
 from load import Window, check, measure
 from process_tree import ProcessTree
 from subjects import Calibration, Instance
+
+from framewire.model.message import Sample
+from framewire.wire import decode
 
 
 def a_cell(name: str) -> Cell:
@@ -127,6 +130,17 @@ async def test_a_stream_of_the_v2_protocol_is_loaded_and_its_region_registered_u
     finally:
         await server.stop(None)
     assert not [name for name in os.listdir("/dev/shm") if name.startswith(f"framewire-{os.getpid()}-")]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("length", [10, 10_000])
+def test_a_prepared_message_takes_one_number_after_the_other(length: int) -> None:
+    prepared = Prepared(bytes(range(10)) * (length // 10))
+    for number in (2, 3, 127, 128, 129, 16_383, 16_384, 2_000_000):
+        message = decode(prepared.numbered(number))
+        assert message.sequence_number == number
+        assert isinstance(message.payload, Sample)
+        assert message.payload.content is not None
+        assert bytes(message.payload.content) == bytes(range(10)) * (length // 10)  # type: ignore[arg-type]
 
 
 def state(process_id: int) -> str:
