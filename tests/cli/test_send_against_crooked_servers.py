@@ -273,4 +273,5 @@ def test_it_is_told_how_many_of_the_streams_failed() -> None:
     *_, summary, count, error = finished.stderr.splitlines()
     assert summary.startswith("10 frames sent, 10 answered, 0 lost")
     assert count == "framewire: 1 of 3 streams failed"
-    assert error.startswith(f"framewire: {server.address} ended the stream with RESOURCE_EXHAUSTED: 2 sessions are open")
+    refusal = f"framewire: {server.address} ended the stream with RESOURCE_EXHAUSTED: 2 sessions are open"
+    assert error.startswith(refusal)

@@ -89,8 +89,8 @@ async def test_after_three_replacements_health_says_that_the_server_wants_a_rest
         number = await one.frame(bytes([HANGS]) * 24)
         assert words((await one.answer(number)).inferences) == []
         async with asyncio.timeout(10):
-            while await health(server) == "SERVING":
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 # health is asked over the wire
+            while await health(server) == "SERVING":  # noqa: ASYNC110 # it is asked over the wire
+                await asyncio.sleep(0.01)
         # No frame waits for ever, and the session ends with a reason.
         for _ in range(4):
             await one.frame(bytes([7]) * 24)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_text, chosen_form
 from framewire.cli.output import emit, say
-from framewire.cli.send import _PIXEL_FORMATS, _check_text, _form, _Mode, _Size, _stopping_on_signals
-from framewire.cli.signals import end_on_interrupt
+from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.errors import ConfigurationError, FramewireError
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ class _Command(click.Command):
     metavar="=MIB",
     help="Send frames through shared memory of so many MiB (without a value, enough for --in-flight frames).",
 )
-@click.option("--shared-memory-mode", type=_Mode(), default="0600", show_default=True, help="Permissions of the file.")
+@click.option("--shared-memory-mode", type=Mode(), default="0600", show_default=True, help="Permissions of the file.")
 @click.option("--encoding", type=click.Choice(["raw", "jpg", "png", "bmp"]), help="Form of a frame.  [default: jpg]")
-@click.option("--pixel-format", type=click.Choice(_PIXEL_FORMATS), help="Layout of raw frames (rgb24); implies raw.")
+@click.option("--pixel-format", type=click.Choice(PIXEL_FORMATS), help="Layout of raw frames (rgb24); implies raw.")
 @click.option("--quality", type=int, help="JPEG quality, 0 to 100.  [default: 90]")
-@click.option("--size", type=_Size(), default=(None, None), help="Scale to this size.  [default: the source's]")
+@click.option("--size", type=Size(), default=(None, None), help="Scale to this size.  [default: the source's]")
 @click.option(
     "--warm-up",
     "warm_up_s",
@@ -182,10 +182,10 @@ async def _bench(
     from framewire.load import LoadOptions, memory_bytes
     from framewire.playback.encoder import ImageOptions
 
-    form, layout = _form(encoding, pixel_format, quality)
+    form, layout = chosen_form(encoding, pixel_format, quality)
     if password and user is None:
         raise ConfigurationError("--password needs --user")
-    _check_text("--extension-configuration", extension_configuration)
+    check_text("--extension-configuration", extension_configuration)
     if not 0 <= calibrate_s < float("inf"):
         raise ConfigurationError(f"calibrate is {calibrate_s:g}", allowed="0 or more seconds")
     parse_address(address)
@@ -197,7 +197,7 @@ async def _bench(
         check_plotting()
         _check_writable("--plot", plot_file)
     stop = asyncio.Event()
-    with _stopping_on_signals(stop):
+    with stopping_on_signals(stop):
         image = ImageOptions(form, layout, 90 if quality is None else quality, size)
         video_format, frames = await _encode(source, image, stop)
         shared_memory_bytes = 0

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shutil
 import sys
 import textwrap
 from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from framewire.cli.camera_options import Mode
 from framewire.cli.signals import on_stop
 from framewire.errors import ConfigurationError, FramewireError
 
@@ -24,19 +24,6 @@ if TYPE_CHECKING:
 
 _COLOURS = {"pass": "green", "fail": "red", "not shown": "yellow"}
 _VERDICT_WIDTH = max(map(len, _COLOURS))
-
-
-class _Mode(click.ParamType[int]):
-    """Permissions of a file, in octal."""
-
-    name = "octal"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        if not re.fullmatch(r"(0o)?[0-7]{3,4}", value, re.ASCII):
-            self.fail(f"{value!r} is no permission such as 0600 or 0666", param, ctx)
-        return int(value.removeprefix("0o"), 8)
 
 
 @click.command()
@@ -59,7 +46,7 @@ class _Mode(click.ParamType[int]):
 )
 @click.option(
     "--shared-memory-mode",
-    type=_Mode(),
+    type=Mode(),
     default="0600",
     show_default=True,
     help="Permissions of the files in /dev/shm; 0666 when the server runs under another user id.",

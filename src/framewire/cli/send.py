@@ -14,49 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_text, chosen_form
 from framewire.cli.output import emit, say
-from framewire.cli.signals import end_on_interrupt, on_stop
+from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.errors import ConfigurationError, FramewireError
-from framewire.model.format import Encoding, PixelFormat
 
 if TYPE_CHECKING:
     from framewire.playback import Answer, Report
 
-_PIXEL_FORMATS = [member.name.lower() for member in PixelFormat if member is not PixelFormat.NONE]
 _SHARED_MEMORY_MIB = "20"
-_MOST_PIXELS = 65_535
-
-
-class _Size(click.ParamType[tuple[int | None, int | None]]):
-    """WxH in pixels; one of the two may be left out and follows the aspect."""
-
-    name = "WxH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int | None, int | None]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d{0,5})x(\d{0,5})", value, re.ASCII)
-        if match is None or value == "x" or "0" in (match[1], match[2]):
-            self.fail(f"{value!r} is no size such as 416x416, 640x (height follows) or x360", param, ctx)
-        width, height = (int(text) if text else None for text in match.groups())
-        if max(width or 0, height or 0) > _MOST_PIXELS:
-            self.fail(f"{value!r} is too large; allowed: up to {_MOST_PIXELS} pixels", param, ctx)
-        return width, height
-
-
-class _Mode(click.ParamType[int]):
-    """Permission bits in octal."""
-
-    name = "octal"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        if not re.fullmatch(r"(0o)?[0-7]{3,4}", value, re.ASCII):
-            self.fail(f"{value!r} is no permission such as 0600 or 0644", param, ctx)
-        return int(value.removeprefix("0o"), 8)
 
 
 class _Command(click.Command):
@@ -84,11 +50,11 @@ class _Command(click.Command):
     metavar="=MIB",
     help=f"Send frames through shared memory of so many MiB ({_SHARED_MEMORY_MIB} without a value).",
 )
-@click.option("--shared-memory-mode", type=_Mode(), show_default="0600", help="Permissions of the file.")
+@click.option("--shared-memory-mode", type=Mode(), show_default="0600", help="Permissions of the file.")
 @click.option("--encoding", type=click.Choice(["raw", "jpg", "png", "bmp"]), help="Form of a frame.  [default: jpg]")
-@click.option("--pixel-format", type=click.Choice(_PIXEL_FORMATS), help="Layout of raw frames (rgb24); implies raw.")
+@click.option("--pixel-format", type=click.Choice(PIXEL_FORMATS), help="Layout of raw frames (rgb24); implies raw.")
 @click.option("--quality", type=int, help="JPEG quality, 0 to 100.  [default: 90]")
-@click.option("--size", type=_Size(), default=(None, None), help="Scale to this size.  [default: the source's]")
+@click.option("--size", type=Size(), default=(None, None), help="Scale to this size.  [default: the source's]")
 @click.option(
     "--scale",
     type=click.Choice(["pad", "preserveAspectRatio", "stretch"]),
@@ -157,12 +123,12 @@ async def _send(
     from framewire.playback import PlayOptions, Report, open_source_aside, play, unless_stopped
     from framewire.playback.encoder import ImageOptions
 
-    form, layout = _form(encoding, pixel_format, quality)
+    form, layout = chosen_form(encoding, pixel_format, quality)
     if password and user is None:
         raise ConfigurationError("--password needs --user")
     if shared_memory_mode is not None and shared_memory_mib is None:
         raise ConfigurationError("--shared-memory-mode needs --shared-memory")
-    _check_text("--extension-configuration", extension_configuration)
+    check_text("--extension-configuration", extension_configuration)
     for name, value in (
         ("fps", fps),
         ("duration", duration_s),
@@ -225,7 +191,7 @@ async def _send(
             # The other streams go on: they are other cameras.
             failures.append(error)
 
-    with _stopping_on_signals(stop), _progress(report):
+    with stopping_on_signals(stop), _progress(report):
         async with asyncio.TaskGroup() as tasks:
             for number in range(1, streams + 1):
                 tasks.create_task(guarded(number))
@@ -237,45 +203,6 @@ async def _send(
     for error in (*unwritten, *failures):
         raise error
     return 0 if report.is_clean else 1
-
-
-def _check_text(flag: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ConfigurationError(f"{flag} is {text!a}", allowed="text in UTF-8") from None
-
-
-def _form(encoding: str | None, pixel_format: str | None, quality: int | None) -> tuple[Encoding, PixelFormat]:
-    if pixel_format is not None and encoding not in (None, "raw"):
-        raise ConfigurationError(
-            f"--pixel-format {pixel_format} implies raw and --encoding is {encoding}", remedy="leave one of them out"
-        )
-    form = Encoding.RAW if pixel_format is not None else Encoding[(encoding or "jpg").upper()]
-    if quality is not None and form is not Encoding.JPG:
-        raise ConfigurationError(f"--quality means nothing for {form.name.lower()}", allowed="--quality with jpg")
-    if form is not Encoding.RAW:
-        return form, PixelFormat.NONE
-    return form, PixelFormat[(pixel_format or "rgb24").upper()]
-
-
-@contextlib.contextmanager
-def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """The first signal stops sending; frames in flight are still answered. A second one ends at once."""
-    task = asyncio.current_task()
-
-    def receive() -> None:
-        if stop.is_set() and task is not None:
-            task.cancel()
-        stop.set()
-
-    on_stop(receive)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if stop.is_set():
-            raise FramewireError("interrupted") from None
-        raise
 
 
 @contextlib.contextmanager

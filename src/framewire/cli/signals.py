@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from framewire.errors import FramewireError
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -24,3 +27,22 @@ def on_stop(receive: Callable[[], object]) -> None:
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, receive)
+
+
+@contextlib.contextmanager
+def stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first signal stops sending; frames in flight are still answered. A second one ends at once."""
+    task = asyncio.current_task()
+
+    def receive() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    on_stop(receive)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if stop.is_set():
+            raise FramewireError("interrupted") from None
+        raise

@@ -1,14 +1,12 @@
 """A load generator for servers of the contract: prepared frames, many streams, latencies and what they cost."""
 
 from framewire.load.clock import precise_event_loop, prepare_process
-from framewire.load.histogram import LatencyHistogram
 from framewire.load.options import LoadOptions, memory_bytes
 from framewire.load.report import LoadReport, ServerCost
 from framewire.load.run import run_load
 from framewire.load.tally import Tally
 
 __all__ = [
-    "LatencyHistogram",
     "LoadOptions",
     "LoadReport",
     "ServerCost",

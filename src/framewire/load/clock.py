@@ -8,8 +8,8 @@ import ctypes
 import select
 import selectors
 
-_MALLOC_TRIM_THRESHOLD, _MALLOC_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 1 << 30
+from framewire.frames.allocator import keep_large_blocks
+
 _TIMER_SLACK = 29
 _MOST_FILES_OF_SELECT = 1024
 
@@ -30,13 +30,8 @@ def precise_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def prepare_process() -> None:
-    """Makes this process cheap at sending: memory of frames is kept, timers are sharp.
-
-    By default the C library gives every large block back and gets it anew, page by page, for the next frame: most of
-    the cost of an embedded 1080p frame. What it cannot set it leaves.
-    """
+    """Makes this process cheap at sending: memory of frames is kept, timers are sharp. What it cannot set it leaves."""
+    keep_large_blocks()
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
-        library.mallopt(_MALLOC_MMAP_THRESHOLD, _KEPT_BYTES)
-        library.mallopt(_MALLOC_TRIM_THRESHOLD, _KEPT_BYTES)
         library.prctl(_TIMER_SLACK, ctypes.c_ulong(1000), 0, 0, 0)

@@ -66,7 +66,7 @@ class LoadReport:
 
     def latency_ms(self, percent: float) -> float | None:
         """The latency in milliseconds that `percent` of the frames do not exceed; None when there was none."""
-        latency_s = self.tally.latencies.percentile_s(percent)
+        latency_s = self.tally.latencies.percentile(percent)
         return None if latency_s is None else latency_s * 1000
 
     @property
@@ -102,9 +102,9 @@ class LoadReport:
             "framesPerSecond": round(self.frames_per_second, 2),
             "latencyMs": {
                 "count": latencies.count,
-                "mean": _ms(latencies.mean_s),
-                **{f"p{percent:g}": _ms(latencies.percentile_s(percent)) for percent in (50, 90, 95, 99, 99.9)},
-                "max": _ms(latencies.longest_s if latencies.count else None),
+                "mean": _ms(latencies.mean),
+                **{f"p{percent:g}": _ms(latencies.percentile(percent)) for percent in (50, 90, 95, 99, 99.9)},
+                "max": _ms(latencies.maximum if latencies.count else None),
             },
             "histogramMs": [[_ms(edge_s), count] for edge_s, count in latencies.bins()],
             "sent": tally.sent,

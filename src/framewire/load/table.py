@@ -138,7 +138,7 @@ def progress_line(options: LoadOptions, tally: Tally, now_s: float) -> str:
     if now_s < tally.start_s:
         return f"{_streams(options.streams)}: warming up, {tally.sent} frames sent"
     seconds = max(min(now_s, tally.end_s) - tally.start_s, 0.001)
-    p50_s, p99_s = (tally.latencies.percentile_s(percent) or 0.0 for percent in (50, 99))
+    p50_s, p99_s = (tally.latencies.percentile(percent) or 0.0 for percent in (50, 99))
     return (
         f"{_streams(options.streams)}: {seconds:.1f} s, {number(tally.answered / seconds)} frames/s, "
         f"p50 {number(p50_s * 1000)} ms, p99 {number(p99_s * 1000)} ms, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from framewire.load.histogram import LatencyHistogram
+from framewire.model.histogram import Histogram
 
 _LATE_S = 0.001
 
@@ -35,7 +35,7 @@ class Tally:
 
     start_s: float = math.inf
     end_s: float = math.inf
-    latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
+    latencies: Histogram = field(default_factory=Histogram)
     sent: int = 0
     answered: int = 0
     lost: int = 0

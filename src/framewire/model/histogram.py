@@ -1,72 +1,84 @@
-"""Counts of values in classes of equal ratio: how long things took, and how many of each."""
+"""How long things took, and how many of each: in classes of nearly equal ratio, in bounded memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-_CLASSES_PER_OCTAVE = 32
-"""Classes are 1/32 of a power of two wide, so that a percentile is at most 3.2 per cent too high."""
+_PER_OCTAVE = 128
+"""Classes between one power of two and the next, equally wide."""
+
+_NONE = -1 << 20
+"""The class of what is not above 0."""
 
 
 class Histogram:
-    """Positive numbers of any size, in constant memory. Not for several threads.
+    """Counts positive numbers; what is not above 0 counts as 0. Not for several threads.
 
-    A percentile is the upper edge of the class that it falls into, and never above the largest value.
+    A percentile is off by at most 0.4 per cent; count, mean, minimum and maximum are exact.
     """
 
-    __slots__ = ("_counts", "count", "maximum", "total")
+    __slots__ = ("_classes", "count", "maximum", "minimum", "total")
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._classes: dict[int, int] = {}
         self.count = 0
         """How many values there are."""
         self.total = 0.0
         """Their sum."""
+        self.minimum = math.inf
+        """The smallest of them; infinite without any."""
         self.maximum = 0.0
         """The largest of them; 0 without any."""
 
-    def add(self, value: float, times: int = 1) -> None:
-        """Counts a value; what is not above 0 counts as 0."""
-        mantissa, exponent = math.frexp(value)  # 0.5 <= mantissa < 1
-        key = exponent * _CLASSES_PER_OCTAVE + int((mantissa - 0.5) * (2 * _CLASSES_PER_OCTAVE)) if value > 0 else _ZERO
-        counts = self._counts
-        counts[key] = counts.get(key, 0) + times
-        self.count += times
+    def add(self, value: float) -> None:
+        """Counts a value."""
         if value > 0:
-            self.total += value * times
-            if value > self.maximum:
-                self.maximum = value
+            mantissa, exponent = math.frexp(value)  # 0.5 <= mantissa < 1
+            key = exponent * _PER_OCTAVE + int((mantissa - 0.5) * (2 * _PER_OCTAVE))
+        else:
+            value, key = 0.0, _NONE
+        classes = self._classes
+        classes[key] = classes.get(key, 0) + 1
+        self.count += 1
+        self.total += value
+        # Comparisons and not max and min, which cost a call for each frame.
+        self.maximum = max(self.maximum, value)  # see above
+        self.minimum = min(self.minimum, value)  # see above
 
     @property
-    def mean(self) -> float:
-        """The mean; 0 without any value."""
-        return self.total / self.count if self.count else 0.0
+    def mean(self) -> float | None:
+        """The mean; None without any value."""
+        return self.total / self.count if self.count else None
 
-    def percentiles(self, shares: Sequence[float]) -> list[float]:
-        """Values that so many per cent of all do not exceed; 0 without any value.
+    def percentile(self, percent: float) -> float | None:
+        """The value that so many per cent of all do not exceed; None without any value.
 
         Args:
-            shares: Per cent, rising, above 0 and up to 100.
+            percent: Above 0, up to 100.
         """
-        found: list[float] = []
+        if not self.count:
+            return None
+        # The smallest value with at least so many at or below it; rounded as 99.9 % of 1000 is 999 and no more.
+        rank = max(1, math.ceil(round(self.count * percent / 100, 6)))
+        if rank >= self.count:
+            return self.maximum
         seen = 0
-        classes = iter(sorted(self._counts.items()))
-        key = _ZERO
-        for share in shares:
-            wanted = math.ceil(self.count * share / 100)
-            while seen < wanted:
-                key, count = next(classes)
-                seen += count
-            found.append(min(_upper_edge(key), self.maximum))
-        return found
+        for key in sorted(self._classes):
+            seen += self._classes[key]
+            if seen >= rank:
+                return min(max(_edge(key, 0.5), self.minimum), self.maximum)
+        raise AssertionError("the classes hold fewer values than were counted")
+
+    def bins(self) -> Iterator[tuple[float, int]]:
+        """The classes that hold something, from the smallest: upper edge, and how many values are in it."""
+        for key in sorted(self._classes):
+            yield _edge(key, 1.0), self._classes[key]
 
 
-_ZERO = -1 << 20
-
-
-def _upper_edge(key: int) -> float:
-    if key == _ZERO:
+def _edge(key: int, part: float) -> float:
+    """How far a class reaches after a part of its width."""
+    if key == _NONE:
         return 0.0
-    exponent, step = divmod(key, _CLASSES_PER_OCTAVE)
-    return math.ldexp(0.5 + (step + 1) / (2 * _CLASSES_PER_OCTAVE), exponent)
+    exponent, step = divmod(key, _PER_OCTAVE)
+    return math.ldexp(0.5 + (step + part) / (2 * _PER_OCTAVE), exponent)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from framewire.errors import FrameError, ProtocolError
-from framewire.frames.content import EmbeddedContent
+from framewire.frames.content import EmbeddedContent, ReferencedContent
 from framewire.model.inference import Event, Inference
 from framewire.scheduling.task import FrameTask
 
@@ -76,13 +76,14 @@ class Aggregation:
         if count == self._batch_size:
             batch.acknowledges = task.sequence_number
             return None, self._start()
-        # After the early answer the camera may overwrite the frame, so its pixels are copied before. One that is
-        # too long to be copied is too long for the worker as well, which says so.
-        with contextlib.suppress(FrameError):
-            copy = EmbeddedContent(bytes(task.content.open()))
-            task.content.release()
-            task.content = copy
-            self._held_bytes += copy.held_bytes
+        if isinstance(task.content, ReferencedContent):
+            # After the early answer the camera may overwrite the frame, so its pixels are copied before. One that is
+            # too long to be copied is too long for the worker as well, which says so.
+            with contextlib.suppress(FrameError):
+                copy = EmbeddedContent(bytes(task.content.open()))
+                task.content.release()
+                task.content = copy
+        self._held_bytes += task.content.held_bytes
         if self._held_bytes > self._max_held_bytes:
             raise ProtocolError(
                 f"{count} frames of a batch of {self._batch_size} take {self._held_bytes} bytes",

@@ -70,12 +70,16 @@ class ServerStatistics:
 
 
 def _summary(histogram: Histogram, factor: float, unit: str) -> dict[str, float]:
-    p50, p95, p99 = (round(value * factor, 6) for value in histogram.percentiles((50, 95, 99)))
+    p50, p95, p99 = (_rounded(histogram.percentile(percent), factor) for percent in (50, 95, 99))
     return {
         "count": histogram.count,
-        f"mean{unit}": round(histogram.mean * factor, 6),
+        f"mean{unit}": _rounded(histogram.mean, factor),
         f"p50{unit}": p50,
         f"p95{unit}": p95,
         f"p99{unit}": p99,
-        f"max{unit}": round(histogram.maximum * factor, 6),
+        f"max{unit}": _rounded(histogram.maximum, factor),
     }
+
+
+def _rounded(value: float | None, factor: float) -> float:
+    return round((value or 0.0) * factor, 6)
