@@ -16,10 +16,10 @@ from pathlib import Path
 from deaths_check import server_deaths, worker_deaths
 from frames_check import soak
 from overload_check import overload
-from soak_document import document
+from soak_document import renew
 from verdicts import Report
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks" / "soak.md"
+_FIGURES = Path(__file__).parents[2] / "docs" / "benchmarks" / "soak.json"
 
 _Check = Callable[[], Coroutine[None, None, Report]]
 
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=2_000, help="cut off for each executor (default 2000)")
     parser.add_argument("--rounds", type=int, default=20, help="of worker deaths (default 20)")
     parser.add_argument("--seed", type=int, default=None, help="of chance; default: another each time, printed")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks/soak.md")
+    parser.add_argument("--write", action="store_true", help="renew these checks in docs/benchmarks/soak.md")
     chosen = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if chosen.seed is None else chosen.seed
     table: dict[str, list[_Check]] = {
@@ -58,10 +58,11 @@ def main() -> int:
     reports: list[Report] = []
     for name in chosen.checks or table:
         for check in table[name]:
-            reports.append(_reported(name, check))
-            print(f"\n{reports[-1]}", flush=True)
+            report = _reported(name, check)
+            print(f"\n{report}", flush=True)
+            reports.append(report)
             if chosen.write:
-                DOCUMENT.write_text(document(reports, seed))
+                renew(_FIGURES, report, seed)
     broken = [f"{report.title}: {finding}" for report in reports for finding in report.broken]
     print("\n" + ("\n".join(["not as it may be:", *broken]) if broken else "everything is as it may be"))
     return 1 if broken else 0
