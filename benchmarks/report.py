@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import environments
-from cells import MODEL, OPEN_LOOP, PYTHON
+from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, PYTHON, SMALL_SHARED
 from subjects import SUBJECTS
-from targets import CPU, FIGURES, FRAMES, IDEAL_MODEL, OWN_TARGETS, P99, PEER_TARGETS, TUNED, Target, judge
+from targets import CLIENT_CPU, CPU, FIGURES, FRAMES, IDEAL_MODEL, OWN_TARGETS, P99, PEER_TARGETS, TUNED, Target, judge
 
 TEMPLATE = Path(__file__).resolve().parent / "report.md"
 COMPARED = (
@@ -26,6 +26,16 @@ COMPARED = (
     "mlserver",
 )
 SPECIAL = (MODEL, PYTHON, OPEN_LOOP)
+HEADLINES = (
+    (HD_SHARED, 1),
+    (HD_SHARED, 16),
+    (HD_EMBEDDED, 1),
+    (JPEG_SHARED, 4),
+    (SMALL_SHARED, 4),
+    (SMALL_SHARED, 16),
+    (MODEL, 16),
+)
+"""Cells of the table at the top."""
 
 
 def write(results: Mapping[str, Any], folder: Path) -> None:
@@ -48,11 +58,13 @@ def document(results: Mapping[str, Any]) -> str:
         rounds=results["rounds"],
         seconds=f"{results['seconds']:g}",
         in_flight=results["in_flight"],
+        headline=headline_table(results["cells"]),
         own_targets=target_table(results["cells"], OWN_TARGETS),
         peer_targets=target_table(results["cells"], PEER_TARGETS),
         frames=figure_table(results["cells"], FRAMES),
         p99=figure_table(results["cells"], P99),
         cpu=figure_table(results["cells"], CPU),
+        client=figure_table(results["cells"], CLIENT_CPU),
         model=special_table(results["cells"], MODEL),
         python=special_table(results["cells"], PYTHON),
         open_loop=special_table(results["cells"], OPEN_LOOP),
@@ -63,6 +75,27 @@ def document(results: Mapping[str, Any]) -> str:
         idle=f"{max(results['idle_cpu_s'].values(), default=0.0):.2f}",
         stages=results.get("stages", ""),
     )
+
+
+def headline_table(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Frames/s and p99 of the cells that tell most: a row per cell, a column per subject."""
+    names = [name for name in COMPARED if any(name in cell["subjects"] for cell in cells)]
+    rows = [
+        f"| frames/s (p99 ms) | {' | '.join(SUBJECTS[name].title for name in names)} |",
+        "|---|" + "---|" * len(names),
+    ]
+    for key in HEADLINES:
+        subjects = _subjects(cells, *key)
+        if subjects:
+            shown = [_with_p99(subjects.get(name)) for name in names]
+            streams = "1 stream" if key[1] == 1 else f"{key[1]} streams"
+            rows.append(f"| {key[0]}, {streams} | {' | '.join(shown)} |")
+    return "\n".join(rows)
+
+
+def _with_p99(result: Mapping[str, Any] | None) -> str:
+    speed = _shown(result, FRAMES)
+    return f"{speed} ({_shown(result, P99)})" if speed not in ("", "cannot") else speed
 
 
 def target_table(cells: Sequence[Mapping[str, Any]], targets: Sequence[Target]) -> str:
@@ -147,7 +180,7 @@ def _shown(result: Mapping[str, Any] | None, figure: str) -> str:
     value = statistics.median(one[figure] for one in result["rounds"])
     if figure == FRAMES:
         return f"{value:,.0f}"
-    return f"{value:.2f}" if figure == CPU else f"{value:.1f}"
+    return f"{value:.2f}" if figure in (CPU, CLIENT_CPU) else f"{value:.1f}"
 
 
 def cannot_list(cells: Sequence[Mapping[str, Any]]) -> str:

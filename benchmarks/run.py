@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import gc
 import json
 import os
 import platform
@@ -26,6 +27,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# Read when grpc is loaded, which else tells of every server that goes away.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import environments
 import report
@@ -155,6 +159,8 @@ def run_round(fleet: Fleet, name: str, cell: Cell, window: Window, result: dict[
             fleet.end(name, cell)
         else:
             result["rounds"].append(dataclasses.asdict(measured))
+            # Channels lie in reference cycles; collected now, they take no time of the next round.
+            gc.collect()
             return
     result["cannot"] = result["failures"][-1]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, PYTHON, SMALL_SHARED
 
-FRAMES, P99, CPU = "frames_per_second", "p99_ms", "server_cpu_ms"
+FRAMES, P99, CPU, CLIENT_CPU = "frames_per_second", "p99_ms", "server_cpu_ms", "client_cpu_ms"
 
 FIGURES = {FRAMES: "frames/s", P99: "p99", CPU: "server CPU per frame"}
 

@@ -100,6 +100,10 @@ def test_the_document_shows_targets_medians_and_what_could_not_be_done() -> None
         "| 1080p RGB24, shared memory | 1 | p99 | either form: Triton, model.py | at most 0.33 | "
         "0.50 (0.38 to 0.62) **missed** |  |" in lines
     )
+    assert (
+        "| 1080p RGB24, shared memory, 1 stream | 200 (10.0) | 170 (4.0) | 40 (8.0) | 20 (40.0) | 15 (20.0) | cannot |"
+        in lines
+    )
     assert "| 1080p RGB24, shared memory | 1 | 200 | 170 | 40 | 20 | 15 | cannot |" in lines
     assert "- MLServer cannot: `UNIMPLEMENTED: Method not found!`: 1080p RGB24, shared memory (1)" in lines
     assert "| 10 ms of pure Python | 4 | frames/s | framewire, 1 process | at least 1.6 | not measured | |" in lines
