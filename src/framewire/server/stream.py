@@ -164,13 +164,12 @@ class Stream:
 
     async def serve(self) -> None:
         """Serves the stream until it ends; the status of a failed one is set by aborting the call."""
+        patience = asyncio.get_running_loop().call_later(_DESCRIPTOR_S, self._end_without_descriptor)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._reader = tasks.create_task(self._read())
                 writer = tasks.create_task(self._write())
-                patience = asyncio.get_running_loop().call_later(_DESCRIPTOR_S, self._end_without_descriptor)
                 ending = await self._ended
-                patience.cancel()
                 self._reader.cancel()
                 self._outbox.close()
                 await asyncio.wait({writer}, timeout=ending.flush_s)
@@ -179,6 +178,7 @@ class Stream:
             self._log.info("the client went away")
             raise
         finally:
+            patience.cancel()  # it would keep a stream that was cut off for as long as it runs
             self._release()
         if ending.code is not grpc.StatusCode.OK:
             self._log.warning("ended with %s: %s", ending.code.name, ending.details)
