@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -179,3 +181,19 @@ async def test_bytes_in_flight_drop_frames_of_whoever_sends_more_and_keep_the_ne
         assert (await one.finish()).code == "OK"
     assert record.batches == [[1], [19], [20]]
     assert [found for _, found in answers(one)] == [["1"], *[[]] * 17, ["19"], ["20"]]
+
+
+async def test_a_session_that_is_broken_off_is_forgotten_at_once_however_many_follow_it() -> None:
+    """Long before the time is over that it would have had for its descriptor."""
+    async with running("color-intensity") as server:
+        async with camera(server.address) as one:
+            await one.handshake(SMALL)
+            (stream,) = (weakref.ref(stream) for stream in server._streams)
+            one.reset()
+            await eventually(lambda: server.sessions == 0)
+
+        def is_forgotten() -> bool:
+            gc.collect()
+            return stream() is None
+
+        await eventually(is_forgotten)

@@ -27,7 +27,7 @@ _Check = Callable[[], Coroutine[None, None, Report]]
 def main() -> int:
     """Runs what the command line names; returns the exit status."""
     parser = argparse.ArgumentParser(description="The long checks of the server. All of them take about 20 minutes.")
-    parser.add_argument("checks", nargs="*", help="overload, frames, deaths; all when none is named")
+    parser.add_argument("checks", nargs="*", help="overload, soak, deaths, or longer names; all when none is named")
     parser.add_argument("--seconds", type=float, default=300, help="of each overload (default 300)")
     parser.add_argument("--frames", type=int, default=200_000, help="with threads; half of it with each other executor")
     parser.add_argument("--sessions", type=int, default=2_000, help="cut off for each executor (default 2000)")
@@ -36,33 +36,28 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="renew these checks in docs/benchmarks/soak.md")
     chosen = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if chosen.seed is None else chosen.seed
-    table: dict[str, list[_Check]] = {
-        "overload": [
-            lambda: overload("wait", chosen.seconds, settle_s=chosen.seconds / 10),
-            lambda: overload("latest", chosen.seconds, settle_s=chosen.seconds / 10),
-        ],
-        "frames": [
-            lambda: soak("threads", chosen.frames, chosen.sessions, seed),
-            lambda: soak("inline", chosen.frames // 2, chosen.sessions, seed),
-            lambda: soak("processes", chosen.frames // 2, chosen.sessions, seed),
-        ],
-        "deaths": [
-            lambda: worker_deaths(chosen.rounds, seed),
-            lambda: server_deaths(min(3, chosen.rounds)),
-        ],
+    table: dict[str, _Check] = {
+        "overload-wait": lambda: overload("wait", chosen.seconds, settle_s=chosen.seconds / 10),
+        "overload-latest": lambda: overload("latest", chosen.seconds, settle_s=chosen.seconds / 10),
+        "soak-threads": lambda: soak("threads", chosen.frames, chosen.sessions, seed),
+        "soak-inline": lambda: soak("inline", chosen.frames // 2, chosen.sessions, seed),
+        "soak-processes": lambda: soak("processes", chosen.frames // 2, chosen.sessions, seed),
+        "deaths-of-workers": lambda: worker_deaths(chosen.rounds, seed),
+        "deaths-of-servers": lambda: server_deaths(min(3, chosen.rounds)),
     }
-    unknown = sorted({*chosen.checks} - {*table})
-    if unknown:
-        parser.error(f"there is no check {unknown[0]}; there are {', '.join(table)}")
+    for begin in chosen.checks:
+        if not any(name.startswith(begin) for name in table):
+            parser.error(f"no check begins with {begin!r}; there are {', '.join(table)}")
     print(f"seed {seed}", flush=True)
     reports: list[Report] = []
-    for name in chosen.checks or table:
-        for check in table[name]:
-            report = _reported(name, check)
-            print(f"\n{report}", flush=True)
-            reports.append(report)
-            if chosen.write:
-                renew(_FIGURES, report, seed)
+    for name, check in table.items():
+        if chosen.checks and not name.startswith(tuple(chosen.checks)):
+            continue
+        report = _reported(name, check)
+        print(f"\n{report}", flush=True)
+        reports.append(report)
+        if chosen.write:
+            renew(_FIGURES, report, seed)
     broken = [f"{report.title}: {finding}" for report in reports for finding in report.broken]
     print("\n" + ("\n".join(["not as it may be:", *broken]) if broken else "everything is as it may be"))
     return 1 if broken else 0
