@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 from footprints import MEGABYTE, PATIENCE_S, line_through
@@ -50,8 +51,10 @@ async def overload(when_busy: str, seconds: float, *, settle_s: float) -> Report
             left_out = sum(task.result() for task in offering)
         counts = await server.statistics()
         log = server.log
+    # What an operator may tell the C library; it decides how much memory is kept beside what is used.
+    told = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("MALLOC_")]
     report = Report(
-        f"overload, {when_busy}",
+        ", ".join(["overload", when_busy, *told]),
         f"{OFFERED_PER_S} frames/s of 1920x1080 RGB24 offered over {STREAMS} streams for {seconds:g} s to a processor "
         f"of {CALL_MS} ms; {' '.join(server.options)}",
     )
