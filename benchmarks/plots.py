@@ -80,8 +80,11 @@ def compare(cells: list[dict[str, Any]], titles: dict[str, str], file: Path) -> 
             if column == 0:
                 axes.set_ylabel(label)
     names = [name for name in LOOKS if name in handles]
-    figure.legend([handles[name] for name in names], [titles[name] for name in names], loc="lower center", ncols=8)
-    figure.tight_layout(rect=(0, 0.045, 1, 1))
+    columns = 2 * len(kinds)
+    figure.legend(
+        [handles[name] for name in names], [titles[name] for name in names], loc="lower center", ncols=columns
+    )
+    figure.tight_layout(rect=(0, 0.02 + 0.025 * -(-len(names) // columns), 1, 1))
     save(figure, file)
 
 

@@ -128,9 +128,9 @@ SUBJECTS = {
         "triton",
         _script("peers/triton_backend.py"),
         TritonClient,
-        "`benchmarks/peers/triton_backend.py`: Triton's Python backend with a `model.py`, one instance, dynamic "
-        "batching up to 8, from the binaries in PyTriton's wheel; one ModelStreamInfer call per stream, system shared "
-        "memory registered once per stream.",
+        "`benchmarks/peers/triton_backend.py`: the Python backend of Triton 2.51 with a `model.py`, one instance, "
+        "dynamic batching up to 8, from the binaries in PyTriton's wheel; one ModelStreamInfer call per stream, system "
+        "shared memory registered once per stream.",
     ),
     "triton-callable": Subject(
         "Triton, PyTriton",
