@@ -65,9 +65,11 @@ async def worker_deaths(rounds: int, seed: int) -> Report:
         is_kept=innocent <= killed,
     )
     report.tell(
-        "frames of the three other streams, answered rightly", f"{quiet.right} of {quiet.sent}",
+        "frames of the three other streams, answered rightly",
+        f"{quiet.right} of {quiet.sent}",
+        f"all but those {innocent}",
         is_kept=quiet.is_complete and quiet.right > 0,
-    )  # fmt: skip
+    )
     for name, account in (("the three others", quiet), ("the stream that kills", deadly)):
         found = (account.strange, account.lost, account.wrong)
         report.expect(f"{name}: doubled or strange, lost, wrong", found, (0, 0, 0))

@@ -159,9 +159,9 @@ def _count(pid: int, folder: str) -> int:
 def _mapped_files(pid: int) -> int:
     """Distinct files: a library takes several mappings, and what malloc maps has no name."""
     with suppress(FileNotFoundError, ProcessLookupError):
-        lines = (_PROC / str(pid) / "maps").read_text().splitlines()
-        return len({(fields[3], fields[4]) for line in lines if len(fields := line.split(maxsplit=5)) > 5
-                    and fields[4] != "0"})  # fmt: skip
+        fields = [line.split() for line in (_PROC / str(pid) / "maps").read_text().splitlines()]
+        # Device and inode; what has none is no file.
+        return len({(device, inode) for _, _, _, device, inode, *_ in fields if inode != "0"})
     return 0
 
 
