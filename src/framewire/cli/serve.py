@@ -212,13 +212,13 @@ def _options(settings: Mapping[str, Setting]) -> ServerOptions:
 
 
 async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int:
-    from framewire.frames.allocator import keep_large_blocks
+    from framewire.frames.allocator import reuse_freed_blocks
     from framewire.processors.catalogue import Catalogue
     from framewire.processors.options import parse_option
     from framewire.scheduling.library_threads import cap_library_threads, share_of_cores
     from framewire.server import Server
 
-    keep_large_blocks()
+    reuse_freed_blocks()
     cap_library_threads(share_of_cores(options.workers))
     catalogue = Catalogue()
     processor = catalogue.load(settings["processor"].value)

@@ -8,7 +8,7 @@ import ctypes
 import select
 import selectors
 
-from framewire.frames.allocator import keep_large_blocks
+from framewire.frames.allocator import reuse_freed_blocks
 
 _TIMER_SLACK = 29
 _MOST_FILES_OF_SELECT = 1024
@@ -31,7 +31,7 @@ def precise_event_loop() -> asyncio.AbstractEventLoop:
 
 def prepare_process() -> None:
     """Makes this process cheap at sending: memory of frames is kept, timers are sharp. What it cannot set it leaves."""
-    keep_large_blocks()
+    reuse_freed_blocks()
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         library.prctl(_TIMER_SLACK, ctypes.c_ulong(1000), 0, 0, 0)
