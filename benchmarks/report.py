@@ -184,7 +184,7 @@ def _shown(result: Mapping[str, Any] | None, figure: str) -> str:
 
 
 def cannot_list(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Who could not do what, with its own words, and who had to be started afresh."""
+    """Who could not do what, with its own words, and who needed another try."""
     reasons: dict[tuple[str, str, str], list[str]] = {}
     for cell in cells:
         for name, result in cell["subjects"].items():
@@ -193,7 +193,7 @@ def cannot_list(cells: Sequence[Mapping[str, Any]]) -> str:
                 reasons.setdefault((name, "cannot", result["cannot"]), []).append(where)
             else:
                 for failure in result["failures"]:
-                    reasons.setdefault((name, "failed in a round and was started afresh", failure), []).append(where)
+                    reasons.setdefault((name, "failed in a round and got another try", failure), []).append(where)
     lines = [
         f"- {SUBJECTS[name].title} {what}: `{reason}`: {'; '.join(where)}"
         for (name, what, reason), where in reasons.items()

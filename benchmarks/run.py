@@ -42,6 +42,7 @@ from subjects import SUBJECTS, Calibration, Instance
 DOCUMENTS = environments.ROOT / "docs" / "benchmarks"
 SCRATCH = environments.PLACE / "results"
 WARM_UP_S = 1.0
+RECOVERY_S = 3.0
 
 
 class Fleet:
@@ -72,6 +73,14 @@ class Fleet:
                 self._broken[key] = str(error)
                 raise
         return self._running[key]
+
+    def recover(self, name: str, cell: Cell) -> None:
+        """Lets a server that has failed run for a while with nothing to do."""
+        instance = self._running.get(_instance_key(name, cell))
+        if instance is not None:
+            instance.resume()
+            time.sleep(RECOVERY_S)
+            instance.hold()
 
     def end(self, name: str, cell: Cell) -> None:
         """Ends a server that has failed, so that the next cell starts a fresh one."""
@@ -144,8 +153,8 @@ def run_cell(fleet: Fleet, cell: Cell, rounds: int, window: Window) -> dict[str,
 
 
 def run_round(fleet: Fleet, name: str, cell: Cell, window: Window, result: dict[str, Any]) -> None:
-    """One round of one server, which is started afresh for a second try when it fails."""
-    for _ in range(2):
+    """One round of one server; it gets a second try as it is, and a third one started afresh."""
+    for is_last_of_instance in (False, True, True):
         try:
             instance = fleet.start(name, cell)
             instance.resume()
@@ -156,7 +165,11 @@ def run_round(fleet: Fleet, name: str, cell: Cell, window: Window, result: dict[
         except Exception as error:  # see above
             result["failures"].append(words(error))
             print(f"  {SUBJECTS[name].title} failed: {words(error)}", flush=True)
-            fleet.end(name, cell)
+            if is_last_of_instance:
+                fleet.end(name, cell)
+            else:
+                # HAProxy, for one, goes away for a moment when Ray gives it another configuration.
+                fleet.recover(name, cell)
         else:
             result["rounds"].append(dataclasses.asdict(measured))
             # Channels lie in reference cycles; collected now, they take no time of the next round.

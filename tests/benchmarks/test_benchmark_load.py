@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -17,7 +20,7 @@ import v2
 import v2_load
 from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, Cell, all_cells
 from contract_load import ContractClient, Prepared
-from load import Window, check, measure
+from load import Client, Stream, Window, check, measure
 from process_tree import ProcessTree
 from subjects import Calibration, Instance
 
@@ -203,3 +206,48 @@ def test_errors_are_told_in_one_line() -> None:
     assert run.words(group) == "first line"
     assert run.words(TimeoutError()) == "its answers stay away"
     assert run.words(asyncio.CancelledError()) == "CancelledError"
+
+
+class BrokenOnce:
+    """A client whose first stream fails, as while a proxy is exchanged."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._is_broken = True
+
+    def open(self, cell: Cell, frames: list[bytes]) -> AbstractAsyncContextManager[Stream]:
+        if self._is_broken:
+            self._is_broken = False
+            raise ValueError("connection refused")
+        return self._client.open(cell, frames)
+
+
+def test_a_round_that_fails_is_tried_again_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "RECOVERY_S", 0.0)
+    cell = a_cell(JPEG_SHARED)
+    result: dict[str, Any] = {"rounds": [], "failures": []}
+    with run.fleet_of(Calibration(1000, 10)) as fleet:
+        instance = fleet.start("floor", cell)
+        instance.client = BrokenOnce(instance.client)
+        run.run_round(fleet, "floor", cell, Window(0.1, 0.0), result)
+        assert fleet.start("floor", cell) is instance
+    assert result["failures"] == ["connection refused"]
+    assert len(result["rounds"]) == 1
+    assert "cannot" not in result
+
+
+def test_a_server_that_cannot_start_says_why_and_is_not_tried_for_every_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dies(Instance):
+        starts = 0
+
+        def __init__(self, *_: object) -> None:
+            Dies.starts += 1
+            raise RuntimeError("ended with status 1: no library")
+
+    monkeypatch.setattr(run, "Instance", Dies)
+    cell = dataclasses.replace(a_cell(JPEG_SHARED), subjects=("ray",))
+    with run.fleet_of(Calibration(1000, 10)) as fleet:
+        for _ in range(2):
+            found = run.run_cell(fleet, cell, 1, Window(0.1, 0.0))
+            assert found == {"ray": {"cannot": "ended with status 1: no library"}}
+    assert Dies.starts == 1

@@ -110,9 +110,9 @@ def test_the_document_shows_targets_medians_and_what_could_not_be_done() -> None
     assert "- floor, framewire and the load: grpcio 1.85.1" in lines
 
 
-def test_a_server_that_was_started_afresh_is_told() -> None:
+def test_a_server_that_needed_another_try_is_told() -> None:
     result = rounds((10, 1)) | {"failures": ["its answers stay away"]}
     cells = [{"name": HD_SHARED, "streams": 4, "offered": None, "subjects": {"ray": result}}]
     assert report.cannot_list(cells) == (
-        "- Ray Serve failed in a round and was started afresh: `its answers stay away`: 1080p RGB24, shared memory (4)"
+        "- Ray Serve failed in a round and got another try: `its answers stay away`: 1080p RGB24, shared memory (4)"
     )
