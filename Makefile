@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SOURCE ?=
 
-.PHONY: help demo test check bench proto docs format clean
+.PHONY: help demo test check bench soak proto docs format clean
 help:
 	@echo 'make demo [SOURCE=video.mp4]   see it work: a server, a camera, the answers checked'
 	@echo 'make test                      all tests'
 	@echo 'make check                     format, lint, types, imports, stubs'
-	@echo 'make bench                     frames/s against a bare handler'
+	@echo 'make bench                     frames/s beside Triton, Ray Serve, MLServer and a bare handler (35 minutes)'
+	@echo 'make soak                      overload, worker death and leaks for long (25 minutes)'
 	@echo 'make proto                     regenerate the protobuf stubs'
 	@echo 'make docs                      rebuild the generated parts of docs/'
 
@@ -47,6 +48,9 @@ docs: .venv/dev.stamp
 
 bench: .venv/core.stamp
 	@$(BIN)/python benchmarks/run.py --write
+
+soak: .venv/dev.stamp
+	@$(BIN)/python tests/soak/soak.py --write
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -110,6 +110,6 @@ def all_cells() -> list[Cell]:
         *cells,
         # After the closed loop over the same frames, whose figure sets the rate.
         Cell(OPEN_LOOP, small, True, 16, ("floor", *OURS), is_open_loop=True),
-        Cell(MODEL, small, True, 16, ("floor", "framewire", *PEERS), "model"),
+        Cell(MODEL, small, True, 16, ("floor", "framewire", "framewire-processes-1", *PEERS), "model"),
         Cell(PYTHON, small, True, 4, ("framewire-processes-1", "framewire-processes-2"), "python"),
     ]

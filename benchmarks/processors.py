@@ -19,10 +19,10 @@ class Model(Processor):
 
     @dataclass(frozen=True)
     class Options:
-        hashed_per_ms: float = option(1e6, "bytes that a core hashes in a millisecond")
+        rounds_per_ms: float = option(1e6, "rounds of hashing that a core makes in a millisecond")
 
     def open(self) -> None:
-        self._work = Work(self.options.hashed_per_ms)
+        self._work = Work(self.options.rounds_per_ms)
 
     def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
         lights = self._work([frame.pixels for frame in frames])

@@ -35,7 +35,7 @@ import environments
 import report
 from cells import IN_FLIGHT, OPEN_LOOP, OPEN_LOOP_SHARE, SMALL_SHARED, Cell, all_cells
 from load import Window, check, measure
-from peers.work import hashed_per_ms, turns_per_ms
+from peers.work import rounds_per_ms, turns_per_ms
 from stages import stage_table
 from subjects import SUBJECTS, Calibration, Instance
 
@@ -270,9 +270,9 @@ def main() -> None:
     chosen = choose(given)
     started = time.monotonic()
     print("calibrating", flush=True)
-    calibration = Calibration(hashed_per_ms(), turns_per_ms())
+    calibration = Calibration(rounds_per_ms(), turns_per_ms())
     print(
-        f"in a millisecond a core hashes {calibration.hashed_per_ms / 1e6:.2f} MB or makes "
+        f"in a millisecond a core makes {calibration.rounds_per_ms:.0f} rounds of hashing or "
         f"{calibration.turns_per_ms:.0f} turns of a Python loop",
         flush=True,
     )

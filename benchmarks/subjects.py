@@ -19,7 +19,7 @@ import environments
 from cells import Work
 from contract_load import ContractClient
 from load import Client
-from peers.work import HASHED_PER_MS
+from peers.work import ROUNDS_PER_MS
 from process_tree import ProcessTree
 from v2_load import MlserverClient, TritonClient
 
@@ -33,7 +33,7 @@ START_S = 120.0
 class Calibration:
     """What this machine does in a millisecond: see :mod:`peers.work`."""
 
-    hashed_per_ms: float
+    rounds_per_ms: float
     turns_per_ms: float
 
 
@@ -74,7 +74,7 @@ def _framewire(*options: str) -> Callable[[int, Work, Calibration], list[str]]:
         line = ["-m", "framewire", "serve", "-p", str(port), "--host", "127.0.0.1", "--log-level", "error", *options]
         if work == "model":
             line += ["--processor", f"{HERE / 'processors.py'}:Model", "-b", "8"]
-            line += ["--option", f"hashed_per_ms={calibration.hashed_per_ms}"]
+            line += ["--option", f"rounds_per_ms={calibration.rounds_per_ms}"]
         elif work == "python":
             line += ["--processor", f"{HERE / 'processors.py'}:PurePython"]
             line += ["--option", f"turns_per_ms={calibration.turns_per_ms}"]
@@ -243,7 +243,7 @@ def serve_options() -> str:
 def _variables(calibration: Calibration) -> dict[str, str]:
     library = sysconfig.get_config_var("LIBDIR") or ""
     return {
-        HASHED_PER_MS: str(calibration.hashed_per_ms),
+        ROUNDS_PER_MS: str(calibration.rounds_per_ms),
         # The stubs of the contract for Ray, and for its workers the file that they import.
         "PYTHONPATH": os.pathsep.join(
             (str(HERE.parent / "src"), str(HERE / "peers"), os.environ.get("PYTHONPATH", ""))

@@ -85,7 +85,7 @@ def _against_peers() -> list[Target]:
 
 OWN_TARGETS = [
     *_against_floor(),
-    Target(MODEL, 16, FRAMES, (), 0.9, is_least=True, ours=("framewire",)),
+    Target(MODEL, 16, FRAMES, (), 0.9, is_least=True, ours=("framewire", "framewire-processes-1")),
     Target(PYTHON, 4, FRAMES, ("framewire-processes-1",), 1.6, is_least=True, ours=("framewire-processes-2",)),
 ]
 PEER_TARGETS = _against_peers()

@@ -22,10 +22,8 @@ CALL_MS = 5.0
 FRAME_MS = 0.5
 """What each frame of a call adds."""
 
-HASHED_PER_MS = "BENCH_HASHED_PER_MS"
-"""Environment variable: bytes that a core hashes in a millisecond, measured once for all servers."""
-
-_BLOCK = bytes(1 << 20)
+ROUNDS_PER_MS = "BENCH_ROUNDS_PER_MS"
+"""Environment variable: rounds of hashing that a core makes in a millisecond, measured once for all servers."""
 
 
 def is_light(picture: Pixels) -> bool:
@@ -55,21 +53,19 @@ class Model:
     Hashing is work that no processor skips, takes the same time for the same number of bytes and releases the GIL.
     """
 
-    def __init__(self, hashed_per_ms: float | None = None) -> None:
-        self._hashed_per_ms = float(os.environ[HASHED_PER_MS]) if hashed_per_ms is None else hashed_per_ms
+    def __init__(self, rounds_per_ms: float | None = None) -> None:
+        self._rounds_per_ms = float(os.environ[ROUNDS_PER_MS]) if rounds_per_ms is None else rounds_per_ms
 
     def __call__(self, frames: Sequence[Pixels]) -> list[bool]:
         """Judges a batch of frames, contiguous uint8 of any shape."""
-        burn(int((CALL_MS + FRAME_MS * len(frames)) * self._hashed_per_ms))
+        burn(int((CALL_MS + FRAME_MS * len(frames)) * self._rounds_per_ms))
         return [bool(frame.reshape(-1)[frame.size // 2] >= 127) for frame in frames]
 
 
-def burn(hashed_bytes: int) -> None:
-    """Hashes so many bytes, with the GIL released."""
-    digest = hashlib.sha256()
-    while hashed_bytes > 0:
-        digest.update(_BLOCK if hashed_bytes >= len(_BLOCK) else _BLOCK[:hashed_bytes])
-        hashed_bytes -= len(_BLOCK)
+def burn(rounds: int) -> None:
+    """Hashes so many rounds in one call, with the GIL released from its beginning to its end, as a model runs."""
+    if rounds > 0:
+        hashlib.pbkdf2_hmac("sha256", b"frame", b"wire", rounds)
 
 
 def spin(turns: int) -> int:
@@ -80,9 +76,9 @@ def spin(turns: int) -> int:
     return value
 
 
-def hashed_per_ms() -> float:
-    """How many bytes a core hashes in a millisecond when nothing disturbs it."""
-    return (64 << 20) / min(_cpu_ms(burn, 64 << 20) for _ in range(10))
+def rounds_per_ms() -> float:
+    """How many rounds of :func:`burn` a core makes in a millisecond when nothing disturbs it."""
+    return 100_000 / min(_cpu_ms(burn, 100_000) for _ in range(10))
 
 
 def turns_per_ms() -> float:

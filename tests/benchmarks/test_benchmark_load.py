@@ -34,7 +34,7 @@ def a_cell(name: str) -> Cell:
 
 @pytest.fixture(scope="module")
 def floor() -> Iterator[Instance]:
-    instance = Instance("floor", "intensity", Calibration(hashed_per_ms=1000, turns_per_ms=10))
+    instance = Instance("floor", "intensity", Calibration(rounds_per_ms=1000, turns_per_ms=10))
     yield instance
     instance.end()
 
