@@ -25,7 +25,7 @@ from verdicts import Report, sampled
 SLOPE_MB = 1.0
 """What the resident memory may gain for each 100,000 frames."""
 
-CUTS_MB = 2.0
+CUTS_MB = 8.0
 """What it may gain in the second half of 2,000 cut sessions."""
 
 
