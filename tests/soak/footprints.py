@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -28,6 +29,7 @@ class Footprint:
         zombies: Those of them that have ended and were not waited for.
         child_files: Open files of the children.
         child_mappings: Files that these have mapped.
+        kinds: The threads by the kernel's names, for whoever reads it.
     """
 
     files: int
@@ -37,9 +39,10 @@ class Footprint:
     zombies: int
     child_files: int
     child_mappings: int
+    kinds: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        own = f"{self.files} files, {self.mappings} mapped files, {self.threads} threads"
+        own = f"{self.files} files, {self.mappings} mapped files, {self.threads} threads ({self.kinds})"
         if not self.children:
             return own
         return (
@@ -49,7 +52,7 @@ class Footprint:
 
     def is_within(self, other: Footprint) -> bool:
         """Whether nothing is more than in the other one."""
-        return all(getattr(self, name) <= getattr(other, name) for name in self.__dataclass_fields__)
+        return all(getattr(self, name) <= getattr(other, name) for name in self.__dataclass_fields__ if name != "kinds")
 
 
 def footprint_of(pid: int) -> Footprint:
@@ -65,6 +68,7 @@ def footprint_of(pid: int) -> Footprint:
         len(zombies),
         sum(_count(child, "fd") for child in living),
         sum(_mapped_files(child) for child in living),
+        _thread_kinds(pid),
     )
 
 
@@ -154,6 +158,14 @@ def _count(pid: int, folder: str) -> int:
     with suppress(FileNotFoundError, ProcessLookupError):
         return len(list((_PROC / str(pid) / folder).iterdir()))
     return 0
+
+
+def _thread_kinds(pid: int) -> str:
+    kinds: Counter[str] = Counter()
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in (_PROC / str(pid) / "task").iterdir():
+            kinds[(task / "comm").read_text().strip()] += 1
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
 def _mapped_files(pid: int) -> int:
