@@ -67,7 +67,7 @@ async def worker_deaths(rounds: int, seed: int) -> Report:
     report.tell(
         "frames of the three other streams, answered rightly",
         f"{quiet.right} of {quiet.sent}",
-        f"all but those {innocent}",
+        f"all but {quiet.empty} of these",
         is_kept=quiet.is_complete and quiet.right > 0,
     )
     for name, account in (("the three others", quiet), ("the stream that kills", deadly)):
@@ -119,9 +119,9 @@ async def _kill_in_all_ways(server: SoakedServer, account: Account, rounds: int,
             if way:
                 await camera.send(way)
             else:
-                workers = [worker for worker in children_of(server.pid) if is_running(worker)]
+                await eventually(lambda: bool(_at_work(server.pid)))
                 with suppress(ProcessLookupError):
-                    os.kill(chance.choice(workers), signal.SIGKILL)
+                    os.kill(chance.choice(_at_work(server.pid)), signal.SIGKILL)
                     killed += 1
             await camera.send(1)
             await eventually(lambda: account.answered == account.sent)
@@ -156,6 +156,16 @@ async def _kill_server(port: int, state: str) -> tuple[list[int], float]:
     return [worker for worker in workers if is_running(worker)], gone_s
 
 
+def _at_work(pid: int) -> list[int]:
+    """Worker processes of a server that have had a frame; one that ends while it opens is another matter."""
+    found: list[int] = []
+    for worker in children_of(pid):
+        with suppress(OSError):
+            if "framewire-arena" in Path(f"/proc/{worker}/maps").read_text():
+                found.append(worker)
+    return found
+
+
 async def _warm_up(address: str) -> None:
     """Has each process map what it keeps."""
     for slots in (0, 4, 0, 4):
@@ -167,7 +177,7 @@ async def _warm_up(address: str) -> None:
 
 async def _keep_sending(address: str, account: Account, slots: int, is_over: asyncio.Event) -> None:
     async with SoakCamera(address, account, slots=slots) as camera:
-        while not is_over.is_set():
+        while not (is_over.is_set() or camera.is_over):
             await camera.send(account.sent % 200)
         await camera.finish()
 

@@ -121,7 +121,7 @@ async def _stream(address: str, account: Account, frames: int, slots: int) -> No
 async def _stay(address: str, account: Account, cutter: Cutter) -> None:
     """A camera whose frames go on while others are cut off."""
     async with SoakCamera(address, account, slots=4, in_flight=2) as camera:
-        while not cutter.is_done:
+        while not (cutter.is_done or camera.is_over):
             await camera.send(account.sent % 200)
         await camera.finish()
 

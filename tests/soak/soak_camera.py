@@ -148,6 +148,7 @@ class SoakCamera:
         """Sends one frame whose first byte is `level`, as soon as fewer are in flight than may be."""
         await self._places.acquire()
         if self.is_over:
+            self._places.release()  # whoever sends on is told at once, too
             return
         slot = None if self._memory is None else self._free.pop()
         frame = _Frame(level, slot)
