@@ -58,11 +58,27 @@ async def test_what_one_turn_of_the_loop_brings_makes_a_batch() -> None:
         bench.pool.submit(task(level, lane=lane))
     assert bench.outcomes == []
     await turn()
-    assert bench.numbers == [1, 3]
-    assert [outcome.batch_size for outcome in bench.outcomes] == [2, 2]
-    await turn()
+    # Its batches were quick, so the loop was not gone round for the second one.
     assert bench.numbers == [1, 3, 2]
+    assert [outcome.batch_size for outcome in bench.outcomes] == [2, 2, 1]
     assert bench.pool.statistics() == PoolStatistics(waiting=0, batches=2, frames=3)
+    assert bench.pool.close()
+
+
+async def test_after_slow_batches_the_loop_has_its_turn() -> None:
+    class Slow(Named):
+        def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
+            bench.now += 0.0015
+            return super().process(frames)
+
+    bench = Bench(Slow)
+    lane = bench.lane()
+    for level in (1, 2, 3):
+        bench.pool.submit(task(level, lane=lane))
+    await turn()
+    assert bench.numbers == [1, 2]
+    await turn()
+    assert bench.numbers == [1, 2, 3]
     assert bench.pool.close()
 
 
