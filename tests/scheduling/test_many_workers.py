@@ -16,7 +16,7 @@ from framewire.model.terms import Terms
 from framewire.processors.api import NoOptions, Processor
 from framewire.scheduling.executor import HungError, PoolOptions
 from framewire.scheduling.runner import ProcessorRunner
-from framewire.scheduling.task import DropCause, Lane, Outcome
+from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
 from framewire.scheduling.workers import WorkerPool
 
 PATIENCE_S = 20.0
@@ -341,3 +341,38 @@ def test_a_replacement_that_cannot_be_opened_leaves_nobody_waiting(
         threading.Event().wait(0.001)
     pool.tick()
     assert numbers(outcomes, 1) == [2]
+
+
+def test_a_worker_whose_runner_rests_leaves_the_frames_to_the_others(
+    outcomes: queue.SimpleQueue[Outcome],
+) -> None:
+    class Resting(ProcessorRunner):
+        rests = 0.0
+
+        def rest_s(self) -> float:
+            return self.rests
+
+        def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
+            if self.rests:
+                return [Outcome(one, error=ProcessorError("resting")) for one in tasks]
+            return super().run(tasks)
+
+    runners = [Resting(kind_of(Named), NoOptions()) for _ in range(2)]
+    made = iter(runners)
+
+    def deliver(several: Sequence[Outcome]) -> None:
+        for outcome in several:
+            outcomes.put(outcome)
+
+    pool = WorkerPool("toy", lambda: next(made), PoolOptions(workers=2), deliver)
+    pool.open()
+    lane = lane_of(pool)
+    runners[0].rests = 3600.0
+    for level in range(1, 101):
+        pool.submit(task(level, lane=lane))
+    assert [outcomes.get(timeout=PATIENCE_S).error for _ in range(100)] == [None] * 100
+    # When nobody is well the frames fail, and do not wait.
+    runners[1].rests = 3600.0
+    pool.submit(task(101, lane=lane))
+    assert str(outcomes.get(timeout=PATIENCE_S).error) == "resting"
+    assert pool.close(PATIENCE_S)

@@ -164,6 +164,10 @@ class ProcessRunner:
         except LostError as error:
             self._replace(child, error)
 
+    def rest_s(self) -> float:
+        """Seconds until the next try to start the process; 0 while there is one."""
+        return self._backoff.wait_s(self._clock()) if self._child is None else 0.0
+
     def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
         """Processes a batch: one outcome per task, in order, with all leases ended."""
         outcomes = [Outcome(task) for task in tasks]

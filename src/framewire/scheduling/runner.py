@@ -39,6 +39,9 @@ class Runner(Protocol):
     def close_session(self, state: object) -> None:
         """Gives a state back; never raises."""
 
+    def rest_s(self) -> float:
+        """Seconds for which every batch would fail, because what it runs on was lost; 0 as a rule. Any thread."""
+
     def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
         """Processes a batch: one outcome per task, in order, with all leases ended."""
 
@@ -105,6 +108,10 @@ class ProcessorRunner:
             self._opened.close_session(state)
         except BaseException:
             _log.exception("processor %s failed to close a session", self._name)
+
+    def rest_s(self) -> float:
+        """Nothing: it runs here."""
+        return 0.0
 
     def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
         """Processes a batch: one outcome per task, in order, with all leases ended."""

@@ -333,7 +333,10 @@ class WorkerPool:
                 if self._is_closing:
                     return None
                 timeout_s = None
-                if len(self._planner):
+                rest_s = self._rest_s(worker)
+                if rest_s:
+                    timeout_s = rest_s
+                elif len(self._planner):
                     if expired := self._planner.expire(now):
                         outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in expired]
                         return lambda _: self._deliver(outcomes)
@@ -348,9 +351,19 @@ class WorkerPool:
                     timeout_s = due_s if due_s < threading.TIMEOUT_MAX else None
                 if not is_waiting:
                     return []
-                worker.is_idle = True
+                worker.is_idle = not rest_s  # who rests is not woken in place of one that is well
                 worker.wakeup.wait(timeout_s)
                 worker.is_idle = False
+
+    def _rest_s(self, worker: _Worker) -> float:
+        """How long a worker leaves the frames to the others, because all that it took would fail."""
+        rest_s = worker.runner.rest_s()
+        if not rest_s or self._is_bound:
+            return 0.0
+        is_other_well = any(
+            other is not worker and not other.is_lost and not other.runner.rest_s() for other in self._workers
+        )
+        return rest_s if is_other_well else 0.0
 
     def _run(self, worker: _Worker, batch: list[FrameTask]) -> list[Outcome]:
         started_s = self._clock()
