@@ -14,6 +14,8 @@ from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, PYTHON,
 from subjects import SUBJECTS
 from targets import CLIENT_CPU, CPU, FIGURES, FRAMES, IDEAL_MODEL, OWN_TARGETS, P99, PEER_TARGETS, TUNED, Target, judge
 
+DOCUMENTS = environments.ROOT / "docs" / "benchmarks"
+_BEGIN, _END = "<!-- made by make bench -->", "<!-- end -->"
 TEMPLATE = Path(__file__).resolve().parent / "report.md"
 COMPARED = (
     "floor",
@@ -45,6 +47,17 @@ def write(results: Mapping[str, Any], folder: Path) -> None:
     titles = {name: subject.title for name, subject in SUBJECTS.items()}
     subprocess.run(command, input=json.dumps({"results": results, "titles": titles}), text=True, check=True)
     (folder / "peers.md").write_text(document(results))
+    if folder == DOCUMENTS:
+        _renew(environments.ROOT / "README.md", headline_table(results["cells"]))
+
+
+def _renew(readme: Path, table: str) -> None:
+    """Puts the headline table where the README has it."""
+    before, begin, rest = readme.read_text().partition(_BEGIN)
+    _, end, behind = rest.partition(_END)
+    if not end:
+        raise SystemExit(f"{readme} has no place for the table: two lines, {_BEGIN} and {_END}")
+    readme.write_text(f"{before}{begin}\n{table}\n{end}{behind}")
 
 
 def document(results: Mapping[str, Any]) -> str:

@@ -39,7 +39,6 @@ from peers.work import rounds_per_ms, turns_per_ms
 from stages import stage_table
 from subjects import SUBJECTS, Calibration, Instance
 
-DOCUMENTS = environments.ROOT / "docs" / "benchmarks"
 SCRATCH = environments.PLACE / "results"
 WARM_UP_S = 1.0
 RECOVERY_S = 3.0
@@ -263,7 +262,7 @@ def main() -> None:
         print("cells:", *(cell.key for cell in all_cells()), sep="\n  ")
         return
     if given.report:
-        report.write(json.loads((DOCUMENTS / "peers.json").read_text()), DOCUMENTS)
+        report.write(json.loads((report.DOCUMENTS / "peers.json").read_text()), report.DOCUMENTS)
         return
     if given.quick:
         given.rounds, given.seconds = 2, 1.5
@@ -289,7 +288,7 @@ def main() -> None:
         "calibration": dataclasses.asdict(calibration),
         "cells": [],
     }
-    output = DOCUMENTS if given.write else SCRATCH
+    output = report.DOCUMENTS if given.write else SCRATCH
     output.mkdir(parents=True, exist_ok=True)
     with fleet_of(calibration) as fleet:
         for number, cell in enumerate(chosen):
