@@ -156,7 +156,7 @@ async def test_wrong_usage_is_one_line_and_status_2(tmp_path: Path) -> None:
         ("host:1", "--rule", "speed"): "there is no rule 'speed'; --list names them all",
         ("host:1", "--timeout", "0"): "timeout 0 s is no time to wait; allowed: more than 0",
         ("host:1", "--password", "x"): "--password is nothing without --user",
-        ("host:1", "--shared-memory-mode", "rw"): "'rw' is no permission such as 0600 or 0666",
+        ("host:1", "--shared-memory-mode", "rw"): "'rw' is no permission such as 0600 or 0644",
         ("host:1", "--json", f"{tmp_path}/no/where"): "cannot be written: No such file or directory",
     }
     ended = await asyncio.gather(*(check(*arguments) for arguments in wrong))
