@@ -124,7 +124,7 @@ async def measure(client: Client, tree: ProcessTree, cell: Cell, window: Window)
                     tasks.create_task(stream.run_at(clock, window.rate / cell.streams, number / cell.streams))
             await asyncio.sleep(window.warm_up_s)
             # What waits in a slow server's queues at the start is no steady state. An event would cost each answer.
-            while clock.answers < warm:  # noqa: ASYNC110
+            while clock.answers < warm:  # noqa: ASYNC110 # see above
                 await asyncio.sleep(0.02)
             cpu = tree.cpu_seconds()
             own_cpu = time.process_time()

@@ -74,7 +74,7 @@ class ProcessTree:
                 break
         deadline = time.monotonic() + _SIGNALLED_S
         while not all(map(_is_still, self._known)) and time.monotonic() < deadline:
-            time.sleep(0.001)
+            time.sleep(0.001)  # the kernel does not tell when a process of others has stopped
 
     def thaw(self) -> None:
         """Lets them go on."""
@@ -96,7 +96,7 @@ class ProcessTree:
         while self._is_alive():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.05)
+            time.sleep(0.05)  # nor when grandchildren have ended
         return True
 
     def _is_alive(self) -> bool:

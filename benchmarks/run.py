@@ -78,7 +78,7 @@ class Fleet:
         instance = self._running.get(_instance_key(name, cell))
         if instance is not None:
             instance.resume()
-            time.sleep(RECOVERY_S)
+            time.sleep(RECOVERY_S)  # it is given time, not waited for: there is nothing to ask
             instance.hold()
 
     def end(self, name: str, cell: Cell) -> None:

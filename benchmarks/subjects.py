@@ -212,7 +212,7 @@ class Instance:
                 raise RuntimeError(f"ended with status {process.returncode}: {self._last_line()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"does not listen after {START_S:g} s: {self._last_line()}")
-            time.sleep(0.1)
+            time.sleep(0.1)  # the log is a file, so that a full pipe cannot hold the server up
 
     def _last_line(self) -> str:
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]

@@ -139,7 +139,7 @@ def main(port: int) -> None:
     serve.run(Extension.bind(), name="extension", route_prefix="/")
     print(f"listening on 127.0.0.1:{port}", file=sys.stderr, flush=True)
     while True:
-        time.sleep(3600)
+        time.sleep(3600)  # Ray serves in processes of its own; a signal ends this one
 
 
 if __name__ == "__main__":

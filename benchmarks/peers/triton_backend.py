@@ -82,7 +82,7 @@ def _announce(port: int) -> None:
                     break
         except (urllib.error.URLError, OSError):
             pass
-        time.sleep(0.2)
+        time.sleep(0.2)  # another process gets ready, which tells by HTTP alone
     os._exit(0)
 
 
