@@ -15,7 +15,7 @@ from framewire.model.inference import Inference
 from framewire.model.terms import Terms
 from framewire.processors.api import NoOptions, Processor
 from framewire.scheduling.executor import HungError, PoolOptions
-from framewire.scheduling.runner import ProcessorRunner
+from framewire.scheduling.runner import ProcessorRunner, nothing
 from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
 from framewire.scheduling.workers import WorkerPool
 
@@ -352,10 +352,10 @@ def test_a_worker_whose_runner_rests_leaves_the_frames_to_the_others(
         def rest_s(self) -> float:
             return self.rests
 
-        def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
+        def run(self, tasks: Sequence[FrameTask], begun: Callable[[], None] = nothing) -> list[Outcome]:
             if self.rests:
                 return [Outcome(one, error=ProcessorError("resting")) for one in tasks]
-            return super().run(tasks)
+            return super().run(tasks, begun)
 
     runners = [Resting(kind_of(Named), NoOptions()) for _ in range(2)]
     made = iter(runners)

@@ -326,3 +326,35 @@ def test_a_fault_of_ours_is_answered_too_and_the_worker_goes_on(
     assert [record.getMessage() for record in caplog.records] == [
         "a batch broke outside processor toy; this is a fault of framewire"
     ]
+
+
+def test_what_is_done_does_not_wait_for_a_frame_that_hangs(
+    make_pool: MakePool, gated: type[Gated], delivered: queue.SimpleQueue[list[int]]
+) -> None:
+    hangs, end = threading.Event(), threading.Event()
+
+    class Hanging(gated):  # type: ignore[valid-type, misc] # a class that a fixture makes
+        def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
+            if level_of(frames[0]) == 2:
+                hangs.set()
+                assert end.wait(PATIENCE_S)
+            return list(super().process(frames))
+
+    pool = make_pool(Hanging)
+    pool.open()
+    lane = lane_of(pool)
+    pool.submit(task(0, lane=lane))
+    assert gated.started.wait(PATIENCE_S)
+    pool.submit(task(1, lane=lane))
+    pool.submit(task(2, lane=lane))
+    gated.gate.set()
+    assert hangs.wait(PATIENCE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    found: list[int] = []
+    while found != [0, 1] and time.monotonic() < deadline:
+        pool.tick()
+        while not delivered.empty():
+            found += delivered.get()
+    end.set()
+    assert found == [0, 1]
+    assert numbers(delivered, 1) == [2]

@@ -43,8 +43,10 @@ class Histogram:
         self.count += 1
         self.total += value
         # Comparisons and not max and min, which cost a call for each frame.
-        self.maximum = max(self.maximum, value)  # see above
-        self.minimum = min(self.minimum, value)  # see above
+        if value > self.maximum:  # noqa: PLR1730 # see above
+            self.maximum = value
+        if value < self.minimum:  # noqa: PLR1730 # see above
+            self.minimum = value
 
     @property
     def mean(self) -> float | None:

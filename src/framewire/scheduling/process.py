@@ -30,6 +30,7 @@ from framewire.scheduling.process_messages import (
 )
 from framewire.scheduling.process_origin import loadable_text
 from framewire.scheduling.process_pickling import pack
+from framewire.scheduling.runner import nothing
 from framewire.scheduling.task import FrameTask, Outcome
 
 _E = TypeVar("_E", bound=FramewireError)
@@ -168,11 +169,11 @@ class ProcessRunner:
         """Seconds until the next try to start the process; 0 while there is one."""
         return self._backoff.wait_s(self._clock()) if self._child is None else 0.0
 
-    def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
-        """Processes a batch: one outcome per task, in order, with all leases ended."""
+    def run(self, tasks: Sequence[FrameTask], begun: Callable[[], None] = nothing) -> list[Outcome]:
+        """Processes a batch: see :meth:`Runner.run`."""
         outcomes = [Outcome(task) for task in tasks]
         try:
-            self._run(self._ready(), outcomes)
+            self._run(self._ready(begun), outcomes, begun)
         except ProcessorError as error:
             _bare(error)
             for outcome in outcomes:
@@ -183,7 +184,7 @@ class ProcessRunner:
                 outcome.task.content.release()
         return outcomes
 
-    def _run(self, child: ChildProcess, outcomes: list[Outcome]) -> None:
+    def _run(self, child: ChildProcess, outcomes: list[Outcome], begun: Callable[[], None]) -> None:
         """Has the process run what can be run; raises ProcessorError for all that have no error yet."""
         child.begin(self._frame_timeout_s)
         try:
@@ -201,7 +202,7 @@ class ProcessRunner:
                     (session.number, task.sequence_number, task.timestamp, memory, offset, length, task.upstream)
                 )
             fresh: list[OpenSession] = [(session.number, session.info) for session in sessions.values()]
-            answers, failures, unopened = cast(RunAnswer, child.ask(pack((RUN, fresh, records))))
+            answers, failures, unopened = cast(RunAnswer, child.ask(pack((RUN, fresh, records)), begun))
         except LostError as error:
             self._replace(child, error)
             raise
@@ -262,7 +263,7 @@ class ProcessRunner:
             ) from None
         return Setup(text, self._name, options, tuple(sys.path), self._threads, log_settings())
 
-    def _ready(self) -> ChildProcess:
+    def _ready(self, begun: Callable[[], None] = nothing) -> ChildProcess:
         """The process, once its processor is open; raises ProcessorError when there is none."""
         if self._setup is None:
             raise ProcessorError(f"processor {self._name} is not open")
@@ -276,6 +277,7 @@ class ProcessRunner:
             if wait_s > 0:
                 raise ProcessorError(f"{self._failure}; it is tried again in {wait_s:.1f} s")
             self._start(self._setup)
+        begun()
         return self._awaited()
 
     def _awaited(self) -> ChildProcess:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 from framewire.errors import ProcessorError
@@ -22,6 +23,7 @@ from framewire.scheduling.library_threads import THREAD_VARIABLES
 from framewire.scheduling.process_channel import Channel
 from framewire.scheduling.process_messages import ADOPT, CLOSE, FORGET, Failure, Setup, error_of
 from framewire.scheduling.process_pickling import pack
+from framewire.scheduling.runner import nothing
 
 _log = logging.getLogger(__name__)
 
@@ -119,14 +121,19 @@ class ChildProcess:
         """From now on, what it is told and asked may take so long."""
         self._set_deadline(timeout_s)
 
-    def ask(self, packed: bytes) -> Any:  # what the request is answered with, see process_messages
+    def ask(self, packed: bytes, begun: Callable[[], None] = nothing) -> Any:  # see process_messages
         """Sends a request and waits for its answer, until the time given to :meth:`begin` is over.
+
+        Args:
+            packed: The request.
+            begun: Called when it is sent.
 
         Raises:
             LostError: It ended, or did not answer in time and was killed.
             ProcessorError: The answer cannot be read.
         """
         self._send(packed)
+        begun()
         answer = self._receive()
         if self._forgotten:
             self._tell_forgotten()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from framewire.errors import FrameError, FramewireError, ProcessorError, ProtocolError
 from framewire.frames.decode import read_frame
+from framewire.model.format import Encoding
 from framewire.model.frame import Frame, SessionInfo
 from framewire.model.inference import INFERENCE_KINDS, Inference
 from framewire.model.layout import Layout
@@ -19,6 +20,10 @@ from framewire.scheduling.task import FrameTask, Outcome
 _E = TypeVar("_E", bound=FramewireError)
 
 _log = logging.getLogger(__name__)
+
+
+def nothing() -> None:
+    """For whom nobody waits."""
 
 
 class Runner(Protocol):
@@ -42,8 +47,13 @@ class Runner(Protocol):
     def rest_s(self) -> float:
         """Seconds for which every batch would fail, because what it runs on was lost; 0 as a rule. Any thread."""
 
-    def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
-        """Processes a batch: one outcome per task, in order, with all leases ended."""
+    def run(self, tasks: Sequence[FrameTask], begun: Callable[[], None] = nothing) -> list[Outcome]:
+        """Processes a batch: one outcome per task, in order, with all leases ended.
+
+        Args:
+            tasks: The batch.
+            begun: Called on this thread before whatever may take long, as often as that is; never when nothing does.
+        """
 
 
 class ProcessorRunner:
@@ -113,19 +123,22 @@ class ProcessorRunner:
         """Nothing: it runs here."""
         return 0.0
 
-    def run(self, tasks: Sequence[FrameTask]) -> list[Outcome]:
-        """Processes a batch: one outcome per task, in order, with all leases ended."""
+    def run(self, tasks: Sequence[FrameTask], begun: Callable[[], None] = nothing) -> list[Outcome]:
+        """Processes a batch: see :meth:`Runner.run`."""
         outcomes = [Outcome(task) for task in tasks]
         frames: list[Frame] = []
         framed: list[Outcome] = []
         try:
             for outcome in outcomes:
+                if outcome.task.lane.info.video_format.encoding is not Encoding.RAW:
+                    begun()
                 try:
                     frames.append(self._frame(outcome.task))
                     framed.append(outcome)
                 except (FrameError, ProtocolError, ProcessorError) as error:
                     outcome.error = _bare(error)
             if frames:
+                begun()
                 self._process(frames, framed)
         finally:
             # An array of a frame must be gone before its lease is, so that a kept one is noticed.

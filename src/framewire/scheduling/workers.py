@@ -13,15 +13,17 @@ from functools import partial
 from framewire.errors import ClosedError, ProcessorError
 from framewire.model.frame import SessionInfo
 from framewire.model.terms import Terms
-from framewire.scheduling.executor import Clock, Deliver, HungError, PoolOptions, PoolStatistics
+from framewire.scheduling.executor import TICK_S, Clock, Deliver, HungError, PoolOptions, PoolStatistics
 from framewire.scheduling.planner import BatchPlanner
-from framewire.scheduling.runner import Runner
+from framewire.scheduling.runner import Runner, nothing
 from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
 
 _log = logging.getLogger(__name__)
 
 _GATHER_S = 0.0005
-"""How long the outcomes of cheap frames gather while more frames wait; those of dearer ones leave at once."""
+"""How long the outcomes of cheap batches gather while more frames wait: to wake the event loop costs as much as a cheap
+frame. Those of dearer batches leave as soon as the next one is under way: an event loop that is woken before competes
+with the start of the batch for Python's lock."""
 
 MAX_REPLACED = 3
 """Workers that are given up and replaced; each leaves a thread behind that never ends."""
@@ -42,6 +44,7 @@ class _Worker:
         self.wakeup = threading.Condition(lock)
         self.calls: deque[_Call] = deque()
         self.batch: list[FrameTask] = []
+        self.done: list[Outcome] = []
         self.opening: Future[Lane] | None = None
         self.busy_since: float | None = None
         self.is_idle = False
@@ -186,6 +189,10 @@ class WorkerPool:
             now = self._clock()
             outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in self._planner.expire(now)]
             for worker in self._workers:
+                if worker.busy_since is not None and now - worker.busy_since > TICK_S:
+                    # What gathers, gathers for longer than it should: the next batch is a dear one, or hangs.
+                    outcomes += worker.done
+                    worker.done = []
                 if (
                     self._frame_timeout_s is not None
                     and worker.busy_since is not None
@@ -288,27 +295,25 @@ class WorkerPool:
             tell(worker, error)
             return
         tell(worker, None)
-        done: list[Outcome] = []
         since = 0.0
-        while (work := self._next(worker, is_waiting=not done)) is not None:
-            if not callable(work):
-                if work:
-                    if not done:
-                        since = self._clock()
-                    done += self._run(worker, work)
-                    if self._clock() - since < _GATHER_S:
-                        # Waking the event loop costs as much as a cheap frame: it is woken once for several.
-                        continue
-                if done:
-                    self._deliver(done)
-                    done = []
-                continue
-            if done:
-                self._deliver(done)
-                done = []
-            work(worker)
-        if done:
-            self._deliver(done)
+        is_dear = False
+        hand_over = partial(self._hand_over, worker)
+        while (work := self._next(worker, is_waiting=not worker.done)) is not None:
+            if not work:
+                hand_over()
+            elif callable(work):
+                hand_over()
+                work(worker)
+            else:
+                begun_s = self._clock()
+                if not worker.done:
+                    since = begun_s
+                self._run(worker, work, hand_over if is_dear else nothing)
+                finished_s = self._clock()
+                is_dear = finished_s - begun_s >= _GATHER_S
+                if not is_dear and finished_s - since >= _GATHER_S:
+                    hand_over()
+        hand_over()
         if worker.is_given_up:
             for state in worker.states.values():
                 worker.runner.close_session(state)
@@ -365,22 +370,29 @@ class WorkerPool:
         )
         return rest_s if is_other_well else 0.0
 
-    def _run(self, worker: _Worker, batch: list[FrameTask]) -> list[Outcome]:
+    def _run(self, worker: _Worker, batch: list[FrameTask], begun: Callable[[], None]) -> None:
         started_s = self._clock()
-        outcomes = self._outcomes(worker, batch)
+        outcomes = self._outcomes(worker, batch, begun)
         finished_s = self._clock()
-        with self._lock:
-            worker.batch = []
-            if worker.is_given_up:
-                return []  # they have been answered
         for outcome in outcomes:
             outcome.started_s, outcome.finished_s, outcome.batch_size = started_s, finished_s, len(batch)
-        return outcomes
+        with self._lock:
+            worker.batch = []
+            if not worker.is_given_up:  # they have been answered
+                worker.done += outcomes
 
-    def _outcomes(self, worker: _Worker, batch: list[FrameTask]) -> list[Outcome]:
+    def _hand_over(self, worker: _Worker) -> None:
+        with self._lock:
+            outcomes, worker.done = worker.done, []
+        if outcomes:
+            self._deliver(outcomes)
+
+    def _outcomes(self, worker: _Worker, batch: list[FrameTask], begun: Callable[[], None]) -> list[Outcome]:
         failed: list[Outcome] = []
         for task in batch if self._has_states else ():
             try:
+                if task.lane not in worker.states:
+                    begun()  # what the processor does for a new session may take long
                 task.state = worker.state(task.lane)
             except ProcessorError as error:
                 failed.append(Outcome(task, error=error))
@@ -388,7 +400,7 @@ class WorkerPool:
             without_state = {id(outcome.task) for outcome in failed}
             batch = [task for task in batch if id(task) not in without_state]
         try:
-            return failed + worker.runner.run(batch) if batch else failed
+            return failed + worker.runner.run(batch, begun) if batch else failed
         except Exception:
             # The runner judges whatever a processor does, so this is ours; the frames are answered all the same.
             _log.exception("a batch broke outside processor %s; this is a fault of framewire", self._name)
@@ -401,7 +413,8 @@ class WorkerPool:
         worker.is_given_up = True
         if worker.opening is not None:
             worker.opening.set_exception(error)
-        outcomes = [Outcome(task, error=error) for task in worker.batch]
+        outcomes = worker.done + [Outcome(task, error=error) for task in worker.batch]
+        worker.done = []
         self._given_up.append(worker)
         fresh = self._workers[worker.index] = _Worker(worker.index, self._make_runner(), self._lock)
         fresh.calls = worker.calls
