@@ -25,6 +25,8 @@ class ProcessTree:
         self._process = process
         self._mark = mark.encode()
         self._known: list[int] = [process.pid]
+        self.process_id = process.pid
+        """The first one's."""
 
     def refresh(self) -> None:
         """Looks for processes that have come and gone."""
