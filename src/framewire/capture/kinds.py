@@ -1,0 +1,164 @@
+"""Which address stands for which kind of capture. One line per kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from framewire.capture.faults import SessionError, fault_of
+from framewire.capture.login import with_login
+from framewire.capture.options import CaptureOptions
+from framewire.capture.pictures import Converter
+from framewire.capture.reader import Reader
+from framewire.capture.source_reader import SourceReader
+from framewire.capture.statistics import Counters
+from framewire.capture.video import VideoReader
+from framewire.errors import ConfigurationError, FramewireError
+from framewire.sources.address import public_address
+from framewire.sources.device import Device
+from framewire.sources.still import StillImages, images_of
+from framewire.sources.synthetic import SyntheticSource
+
+_READ_GRACE_S = 1.0
+"""FFmpeg's own read timeout comes after the watchdog's, which knows better what to say."""
+
+OpenReader = Callable[[str, CaptureOptions, Converter, Counters], Reader]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of capture.
+
+    Attributes:
+        name: What to call it.
+        fits: Tells its addresses.
+        is_camera: Whether it is tried again for ever when it fails. A file is not: its errors are its user's.
+        open: Opens a session. May block.
+    """
+
+    name: str
+    fits: Callable[[str], bool]
+    is_camera: bool
+    open: OpenReader
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an address stands for.
+
+    Attributes:
+        kind: Its kind.
+        address: As the kind opens it; it may hold a password.
+        name: As it may be shown.
+        protocol: `rtsp`, `http`, `file` and so on.
+    """
+
+    kind: Kind
+    address: str
+    name: str
+    protocol: str
+
+
+def target_of(options: CaptureOptions) -> Target:
+    """Finds out what an address stands for.
+
+    Raises:
+        ConfigurationError: It is of no kind that is known, or there is no such file.
+    """
+    path = re.sub(r"^file:(//(localhost)?(?=/))?", "", options.address.strip())
+    # FFmpeg knows its protocols in lower case only.
+    path = re.sub(r"^[A-Za-z]+(?=://)", lambda scheme: scheme[0].lower(), path)
+    if "\0" in path or "\n" in path or "\r" in path:
+        raise ConfigurationError("the address of the source holds control characters")
+    for kind in _KINDS:
+        if path and kind.fits(path):
+            scheme, is_url, rest = path.partition("://")
+            if is_url and not rest.partition("/")[0].rpartition("@")[2]:
+                raise ConfigurationError(f"{public_address(path)} names no host", allowed="SCHEME://HOST[:PORT]/PATH")
+            address = with_login(path, options.user, options.password) if is_url else path
+            return Target(kind, address, public_address(path) if is_url else path, scheme if is_url else "file")
+    known = ", ".join(kind.name for kind in _KINDS)
+    if "://" in path:
+        raise ConfigurationError(f"{public_address(path)} is of no kind that is known", allowed=known)
+    raise ConfigurationError(f"{path or 'a source without a name'} does not exist", allowed=known)
+
+
+def _open_rtsp(url: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
+    is_encrypted = url.startswith("rtsps")
+    transport = "https" if is_encrypted and options.transport == "http" else options.transport
+    return VideoReader(
+        url,
+        options={
+            "rtsp_transport": transport,
+            "timeout": _microseconds(options.stall_s + _READ_GRACE_S),
+            "allowed_media_types": "video",
+            # A session would start a second later, only for a nominal rate that nobody needs.
+            "fpsprobesize": "0",
+            # Whatever the camera answers, nothing else is opened: no file, no other server by another protocol.
+            "protocol_whitelist": "rtsp,rtp,udp,tcp,tls,http,https,httpproxy",
+        },
+        open_timeout_s=options.connect_timeout_s,
+        converter=converter,
+        counters=counters,
+    )
+
+
+def _open_web(url: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
+    return VideoReader(
+        url,
+        options={
+            "timeout": _microseconds(options.stall_s + _READ_GRACE_S),
+            # A playlist may name other servers, but no file of this machine.
+            "protocol_whitelist": "http,https,tcp,tls,crypto,httpproxy",
+        },
+        open_timeout_s=options.connect_timeout_s,
+        converter=converter,
+        counters=counters,
+    )
+
+
+def _open_file(path: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
+    # The prefix keeps FFmpeg from reading a protocol out of a file name with a colon.
+    return VideoReader(
+        f"file:{path}",
+        options={"protocol_whitelist": "file"},
+        open_timeout_s=None,
+        converter=converter,
+        counters=counters,
+    )
+
+
+def _open_device(path: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
+    try:
+        return SourceReader(Device(path), counters)
+    except FramewireError as error:
+        raise SessionError(fault_of(error)) from None
+
+
+def _open_test(spec: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
+    return SourceReader(SyntheticSource.parse(spec, loop=options.loop), counters)
+
+
+def _open_folder(path: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
+    return SourceReader(StillImages(images_of(Path(path)), loop=options.loop), counters)
+
+
+def _microseconds(seconds: float) -> str:
+    return str(int(seconds * 1_000_000))
+
+
+def _starts(*beginnings: str) -> Callable[[str], bool]:
+    return lambda address: address.startswith(beginnings)
+
+
+_KINDS = (
+    Kind("test: (a synthetic scene)", _starts("test:"), False, _open_test),
+    Kind("rtsp:// or rtsps:// URL", _starts("rtsp://", "rtsps://"), True, _open_rtsp),
+    Kind("http(s):// URL", _starts("http://", "https://"), True, _open_web),
+    Kind("/dev/videoN", _starts("/dev/video", "/dev/v4l/"), True, _open_device),
+    Kind("folder of images", lambda path: Path(path).is_dir(), False, _open_folder),
+    Kind("video file", lambda path: Path(path).exists(), False, _open_file),
+)
+"""The first that fits opens it."""

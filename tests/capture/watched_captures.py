@@ -1,0 +1,34 @@
+"""Captures whose events are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from framewire.capture import Capture, CaptureEvent, CaptureOptions, SystemClock, open_capture
+
+
+class Watched:
+    """A capture, and what it told."""
+
+    def __init__(self, options: CaptureOptions) -> None:
+        self.events: list[CaptureEvent] = []
+        self.told = threading.Condition()
+        self.capture: Capture = open_capture(options, self._tell, clock=SystemClock())
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.kind.removeprefix("Diagnostics.") for event in self.events]
+
+    def _tell(self, event: CaptureEvent) -> None:
+        with self.told:
+            self.events.append(event)
+            self.told.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> bool:
+        """Waits until something holds; it is looked at when an event was told."""
+        with self.told:
+            return self.told.wait_for(condition, timeout_s)
+
+
+Watch = Callable[..., Watched]
