@@ -119,7 +119,7 @@ class Binder:
         Args:
             json: The object.
             kinds: Models that may stand here.
-            others: Models that belong elsewhere; they are bound all the same, after an error.
+            others: Models that belong elsewhere.
             fallback: What is read of an object of another type.
         """
         if json.kind != "object":
@@ -140,11 +140,10 @@ class Binder:
         if found is None:
             self._refuse_type(type_json, allowed, [kind.__name__ for kind in kinds])
             return self.bind(json, fallback, is_known=False)
-        bound = self.bind(json, found)
         if found not in kinds:
             self._findings.error(type_json, f"{found.__name__} cannot stand here", allowed=allowed)
-            bound.model = None
-        return bound
+            return self.bind(json, fallback, is_known=False)
+        return self.bind(json, found)
 
     def _find_members(self, bound: Bound) -> None:
         members = _members(bound.kind)

@@ -76,7 +76,7 @@ def _check_server(node: Bound, url: str, findings: Findings) -> str:
         return "unix"
     if match is None or scheme not in schemes:
         meant = {"meant": scheme, "names": schemes} if match else {}
-        findings.error(place, f"no address of {node.kind.__name__}", allowed=form, **meant)
+        findings.error(place, f"no address that {node.kind.__name__} can use", allowed=form, **meant)
         return ""
     _check_place(url[match.end() :], place, findings, needs_port=node.kind is GrpcExtension)
     return scheme

@@ -61,7 +61,7 @@ def load_live_pipeline(text: str) -> LoadedLivePipeline:
     check_version(document, findings)
     properties = document.part("properties")
     parameters = _values(properties, findings) if properties else {}
-    if properties is None or document.model is None or findings.has_errors():
+    if properties is None or document.model is None or findings.errors:
         return LoadedLivePipeline(None, findings.all())
     pipeline = LivePipelineDocument(
         name=document.value("name"),

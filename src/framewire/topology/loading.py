@@ -85,7 +85,7 @@ def load_topology(
     root = read_json(text, findings)
     if root is not None:
         topology = _Loader(root, settings, pipeline_name, may_be_unset, findings).load()
-    return Loaded(None if findings.has_errors() else topology, findings.all())
+    return Loaded(None if findings.errors else topology, findings.all())
 
 
 class _Loader:
@@ -119,7 +119,7 @@ class _Loader:
         self._tell_unset(scope, properties)
         nodes = [node.model for group in groups.values() for node in group]
         # Once the notes are told there may be a document without errors whose nodes are not complete.
-        if self._findings.has_errors() or not all(nodes) or scope.unset or not properties.model:
+        if self._findings.errors or not all(nodes) or scope.unset or not properties.model:
             return None
         return Topology(
             name=name,
@@ -176,8 +176,10 @@ class _Loader:
         place, default = item.place("name"), item.members.get("default")
         if kind == "secretString" and default is not None:
             default.is_secret = True
-        if not isinstance(name, str) or kind is None:
+        if not isinstance(name, str):
             return None
+        if kind is None:
+            return Parameter(name, "string", None, item.json, is_wrong=True)
         if not name.isprintable() or set(name) & set("${}"):
             self._findings.error(place, "no name of a parameter", allowed="letters, digits and dashes")
             return None
@@ -197,7 +199,7 @@ class _Loader:
                 self._findings.error(item.json, message, allowed=wrong.allowed, is_value_shown=False)
             elif default is not None:
                 self._findings.error(default, wrong.message, allowed=wrong.allowed)
-            return None
+            return Parameter(name, kind, None, item.json, is_wrong=True)
         return Parameter(name, kind, value, item.json)
 
     def _nodes(self, properties: Bound, binder: Binder) -> dict[str, list[Bound]]:
@@ -225,11 +227,16 @@ class _Loader:
             if node.is_known:
                 check_node(node, self._findings)
         self._check_sources(properties, nodes)
-        wired = wire(nodes, self._findings)
+        is_complete = all("name" in node.members for node in nodes) and all(
+            group not in properties.members or properties.members[group].kind == "array" for group, _ in _GROUPS
+        )
+        is_complete &= "sources" in properties.members
+        errors = self._findings.errors
+        wired = wire(nodes, self._findings, is_complete=is_complete)
         check_flow(wired, self._findings)
         check_placement(wired, self._findings)
-        check_reachability(wired, self._findings)
-        if len(wired) == len(nodes):
+        check_reachability(wired, self._findings, is_complete=is_complete)
+        if is_complete and errors == self._findings.errors:
             check_publishing(wired, properties.place("sinks"), self._findings)
 
     def _check_sources(self, properties: Bound, nodes: list[Bound]) -> None:

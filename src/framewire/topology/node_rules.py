@@ -47,8 +47,7 @@ def _sampling(node: Bound, findings: Findings) -> None:
     if options and rate is not None and not low <= rate <= high:
         findings.warning(
             options.place("maximum_samples_per_second"),
-            "beyond what Azure Video Analyzer documents; framewire takes it",
-            allowed=f"{low:g} to {high:g}",
+            f"outside {low:g} to {high:g}, which Azure Video Analyzer documented; framewire takes it",
         )
 
 
@@ -71,7 +70,7 @@ def _transfer(node: Bound, findings: Findings) -> None:
     mode, size_mib = transfer.value("mode"), transfer.value("shared_memory_size_mib")
     place = transfer.place("shared_memory_size_mib")
     if mode == "embedded" and size_mib:
-        findings.warning(place, "means nothing with mode embedded", allowed="it with mode sharedMemory")
+        findings.warning(place, "means nothing with mode embedded", allowed="mode sharedMemory")
     if mode != "sharedMemory" or "shared_memory_size_mib" not in transfer.members or size_mib is None:
         return
     if size_mib == 0:

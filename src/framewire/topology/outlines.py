@@ -30,7 +30,7 @@ def mask_leaf() -> Leaf:
 def _read_line(value: Any) -> Line:
     points = _list(_parsed(value, _LINE_FORM), "line", _LINE_FORM)
     if len(points) != 2:
-        raise WrongValueError(f"a line of {len(points)} points", allowed=_LINE_FORM)
+        raise WrongValueError(f"a line with {len(points)} of its 2 points", allowed=_LINE_FORM)
     begin, end = (_point(point, _LINE_FORM) for point in points)
     if begin == end:
         raise WrongValueError("a line that ends where it begins", allowed=_LINE_FORM)
@@ -47,14 +47,14 @@ def _read_mask(value: Any) -> tuple[Polygon, ...]:
 def _polygon(value: Any) -> Polygon:
     points = _list(value, "polygon", _MASK_FORM)
     if not 3 <= len(points) <= _MAX_POINTS:
-        raise WrongValueError(f"a polygon of {len(points)} points", allowed=f"3 to {_MAX_POINTS} points")
+        raise WrongValueError(f"a polygon with {len(points)} of 3 points or more", allowed=f"3 to {_MAX_POINTS} points")
     return tuple(_point(point, _MASK_FORM) for point in points)
 
 
 def _point(value: Any, form: str) -> Point:
     pair = _list(value, "point", form)
     if len(pair) != 2:
-        raise WrongValueError(f"a point of {len(pair)} numbers", allowed=form)
+        raise WrongValueError(f"a point with {len(pair)} of its 2 numbers", allowed=form)
     return _fraction(pair[0], form), _fraction(pair[1], form)
 
 

@@ -38,12 +38,14 @@ class Parameter:
         kind: As declared.
         value: What it stands for; None when it has none.
         place: Its declaration.
+        is_wrong: Whether the declaration or the value is wrong, which has been told.
     """
 
     name: str
     kind: ParameterType
     value: str | None = field(repr=False)
     place: Json = field(repr=False)
+    is_wrong: bool = False
 
     @property
     def is_secret(self) -> bool:
@@ -148,7 +150,7 @@ class Scope:
                 self._findings.warning(
                     json, f"${{{printable(name)}}} is taken for the parameter {printable(parameter.name)}"
                 )
-            if parameter.value is None:
+            if parameter.value is None and not parameter.is_wrong:
                 self.unset[parameter.name] = parameter
             return parameter.value
         lower = name.strip().lower()
@@ -157,7 +159,7 @@ class Scope:
         if lower in _RUNTIME:
             if keeps_runtime:
                 return f"${{{_RUNTIME[lower]}}}"
-            self._findings.error(json, f"${{{_RUNTIME[lower]}}} has no value here", allowed="it in a fileNamePattern")
+            self._findings.error(json, f"${{{_RUNTIME[lower]}}} has a value only in a fileNamePattern")
             return None
         names = (*self._parameters, *SYSTEM_VARIABLES)
         self._findings.error(

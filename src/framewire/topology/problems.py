@@ -133,9 +133,10 @@ class Findings:
         where = place.pointer if pointer is None else pointer
         self._problems.append(Problem(severity, where, place.line, place.column, shown, message, allowed, near))
 
-    def has_errors(self) -> bool:
-        """Whether the document cannot run."""
-        return any(problem.severity == "error" for problem in self._problems)
+    @property
+    def errors(self) -> int:
+        """How many errors there are."""
+        return sum(problem.severity == "error" for problem in self._problems)
 
     def all(self) -> tuple[Problem, ...]:
         """The problems by their place; a last one says how many more there were."""

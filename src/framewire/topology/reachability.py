@@ -18,8 +18,14 @@ from framewire.topology.problems import Findings, quoted
 from framewire.topology.wiring import Wired
 
 
-def check_reachability(wired: Mapping[str, Wired], findings: Findings) -> None:
-    """Notes cycles, nodes that no source reaches, and nodes that reach no sink."""
+def check_reachability(wired: Mapping[str, Wired], findings: Findings, *, is_complete: bool) -> None:
+    """Notes cycles, nodes that no source reaches, and nodes that reach no sink.
+
+    Args:
+        wired: The nodes.
+        findings: Gets the problems.
+        is_complete: Whether these are all nodes that the document means.
+    """
     givers = {key: list(one.feeds) for key, one in wired.items()}
     takers: dict[str, list[str]] = {key: [] for key in wired}
     for key, feeds in givers.items():
@@ -29,13 +35,14 @@ def check_reachability(wired: Mapping[str, Wired], findings: Findings) -> None:
     # A node behind a mistake may be reached once that is put right.
     unsure = _closure((key for key, one in wired.items() if not one.is_sure), takers)
     reached = _closure((key for key, one in wired.items() if one.kind in SOURCES), takers)
-    excused = unsure | _closure(cyclic, takers)
     for key, one in wired.items():
-        if key not in reached and key not in excused:
+        if key not in reached and key not in unsure and key not in cyclic:
             findings.error(one.inputs_place, f"no source reaches {one.title}", is_value_shown=False)
-    if any(not one.is_sure for one in wired.values()):
+    sinks = [key for key, one in wired.items() if one.kind in SINKS]
+    # Without any sink it is enough to say so once.
+    if not sinks or not is_complete or any(not one.is_sure for one in wired.values()):
         return
-    leading = _closure((key for key, one in wired.items() if one.kind in SINKS), givers)
+    leading = _closure(sinks, givers)
     for key, one in wired.items():
         if key not in leading and key not in cyclic:
             findings.warning(one.node.json, f"{one.title} reaches no sink", is_value_shown=False)

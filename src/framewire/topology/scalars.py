@@ -86,7 +86,7 @@ def text(*, most: int = MAX_TEXT_CHARACTERS, least: int = 0, is_line: bool = Fal
         if not value.strip() and least:
             raise WrongValueError("empty", allowed="a text")
         if len(value) > most:
-            raise WrongValueError(f"has {len(value)} characters", allowed=f"up to {most}")
+            raise WrongValueError(f"{len(value)} characters", allowed=f"up to {most}")
         return value
 
     schema: dict[str, Any] = {"type": "string"}
@@ -125,7 +125,9 @@ def read_name(value: str) -> str:
     if not value:
         raise WrongValueError("empty", allowed=NAME_RULE)
     if not _NAME.fullmatch(value):
-        raise WrongValueError("no name" if len(value) <= 32 else f"too long a name ({len(value)})", allowed=NAME_RULE)
+        raise WrongValueError(
+            "no name" if len(value) <= 32 else f"a name of {len(value)} characters", allowed=NAME_RULE
+        )
     return value
 
 
@@ -151,7 +153,14 @@ def choice(*names: str) -> Leaf:
 def boolean() -> Leaf:
     """true or false."""
     word = choice("true", "false")
-    return Leaf(lambda value: word.read(value) == "true", {"anyOf": [{"type": "boolean"}, dict(word.schema)]})
+
+    def read(value: str) -> bool:
+        lower = value.strip().lower()
+        if lower not in ("true", "false"):
+            raise WrongValueError("neither true nor false", allowed="true, false")
+        return lower == "true"
+
+    return Leaf(read, {"anyOf": [{"type": "boolean"}, dict(word.schema)]})
 
 
 def whole(low: int, high: int) -> Leaf:
@@ -206,7 +215,7 @@ def duration(low_s: float, high_s: float, *, step_s: float = 0.0) -> Leaf:
             form = "an ISO 8601 duration"
             raise WrongValueError("no duration", allowed=f"{form}, {allowed}", meant=guess_duration(value)) from None
         if not low_s <= seconds <= high_s:
-            raise WrongValueError("too short" if seconds < low_s else "too long", allowed=allowed)
+            raise WrongValueError("too small" if seconds < low_s else "too large", allowed=allowed)
         if step_s and seconds % step_s:
             raise WrongValueError("between two steps", allowed=allowed)
         return seconds

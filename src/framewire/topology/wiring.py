@@ -103,12 +103,14 @@ class Wired:
         return self.node.place("inputs")
 
 
-def wire(nodes: Iterable[Bound], findings: Findings) -> dict[str, Wired]:
+def wire(nodes: Iterable[Bound], findings: Findings, *, is_complete: bool) -> dict[str, Wired]:
     """Finds who feeds whom.
 
     Args:
         nodes: All nodes, in the order of the document.
         findings: Gets names that are there twice, and inputs that cannot be.
+        is_complete: Whether `nodes` are all that the document means. Otherwise a name that is not there may be that of
+            a node which cannot be read.
 
     Returns:
         The nodes by their names in lower case.
@@ -125,11 +127,11 @@ def wire(nodes: Iterable[Bound], findings: Findings) -> dict[str, Wired]:
             line = earlier.node.place("name").line
             findings.error(place, f"a node of this name is already there, in line {line}", allowed="each name once")
     for one in wired.values():
-        _find_feeds(one, wired, findings)
+        _find_feeds(one, wired, findings, is_complete=is_complete)
     return wired
 
 
-def _find_feeds(one: Wired, wired: dict[str, Wired], findings: Findings) -> None:
+def _find_feeds(one: Wired, wired: dict[str, Wired], findings: Findings, *, is_complete: bool) -> None:
     inputs = one.node.parts("inputs")
     is_fed = one.node.is_known and one.kind not in SOURCES
     # A node that lost an input to another mistake may be fed by that one.
@@ -145,6 +147,8 @@ def _find_feeds(one: Wired, wired: dict[str, Wired], findings: Findings) -> None
         giver = wired.get(place.content.lower())
         if giver is None:
             one.is_sure = False
+            if not is_complete:
+                continue
             names = [other.name for other in wired.values() if other.kind not in SINKS and other is not one]
             findings.error(place, "there is no such node", allowed=listed(names), meant=place.content, names=names)
             continue
