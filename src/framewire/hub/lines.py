@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from framewire.errors import ConfigurationError
 from framewire.hub.message import HubMessage, encoded
@@ -51,7 +52,7 @@ class LinePublisher:
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._file = -1
+        self._file: int | TextIO = -1
         self._thread: SideThread | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -120,14 +121,12 @@ class LinePublisher:
         self._drop_rest(DropCause.CLOSED)
         self._statistics.is_connected = False
         thread, self._thread = self._thread, None
-        if self._path is not None and self._file >= 0:
+        if isinstance(self._file, int) and self._path is not None:
             # On the thread, behind a write that may still be stuck there.
             closing = asyncio.ensure_future(thread.call(os.close, self._file))
-            thread.close()
             await asyncio.wait([closing], timeout=max(timeout_s, 0.1))
             closing.cancel()
-        else:
-            thread.close()
+        thread.close()
 
     def statistics(self) -> PublisherStatistics:
         """What became of the messages so far."""
@@ -204,10 +203,14 @@ class LinePublisher:
         self._rest, self._rest_lines = b"", 0
 
 
-def _standard_output() -> int:
+def _standard_output() -> int | TextIO:
+    """Its file number; what stands in for it inside one process may have none."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    return sys.stdout.fileno()
+    try:
+        return sys.stdout.fileno()
+    except OSError:
+        return sys.stdout
 
 
 def _opened(path: Path) -> int:
@@ -223,8 +226,12 @@ def _opened(path: Path) -> int:
     return file
 
 
-def _write(file: int, content: bytes) -> tuple[int, OSError | None]:
+def _write(file: int | TextIO, content: bytes) -> tuple[int, OSError | None]:
     """Writes as much as goes; how many bytes that was, and what stopped it."""
+    if not isinstance(file, int):
+        file.write(content.decode())
+        file.flush()
+        return len(content), None
     written = 0
     while written < len(content):
         try:

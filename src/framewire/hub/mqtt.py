@@ -189,8 +189,8 @@ class MqttPublisher:
             task.cancel()
         await asyncio.wait(self._tasks)
         closing = asyncio.ensure_future(thread.call(_close, outbox))
-        thread.close()
         await asyncio.wait([closing], timeout=max(timeout_s, 1.0))
+        thread.close()
         if closing.done():
             lost, self._state = closing.result()
         else:
