@@ -14,6 +14,7 @@ from camera_server import RtspServer
 from watched_captures import Watch
 
 from framewire.capture import CapturedFrame
+from framewire.capture.connections import Connections
 
 
 def resident_bytes() -> int:
@@ -63,14 +64,32 @@ def test_memory_and_descriptors_stay_over_reconnects(watch: Watch, reconnects: i
         assert resident_bytes() - memory < 8 * 2**20
 
 
-def test_connections_that_hang_are_no_more_than_three(watch: Watch) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
+def test_a_read_that_hangs_for_ever_is_ended(watch: Watch, transport: str) -> None:
     clip = street_clip(160, 96, frames=10)
+    # Reports keep coming: no timeout of FFmpeg's ever ends this read.
+    with RtspServer(clip, Behaviour(speed=8, frames=12, then="chatter")) as server:
+        watched = watch(server.url, transport=transport, stall_s=0.3, backoff_least_s=0.01, backoff_most_s=0.05)
+        assert len(list(islice(watched.capture.frames(), 40))) == 40
+        assert watched.capture.statistics().reconnects >= 3
+        assert capture_threads() <= 2
+        watched.capture.close()
+        assert settled(0)
+
+
+def test_connections_that_hang_are_no_more_than_three(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = street_clip(160, 96, frames=10)
+    monkeypatch.setattr(Connections, "sever", lambda self: None)
     with RtspServer(clip, Behaviour(speed=8, frames=8, then="chatter")) as server:
         watched = watch(server.url, stall_s=0.2, backoff_least_s=0.01, backoff_most_s=0.05)
         reader = threading.Thread(target=lambda: list(islice(watched.capture.frames(), 10**6)), daemon=True)
         reader.start()
         assert watched.wait_for(lambda: len(watched.events) > 12)
         assert capture_threads() <= 4
+        assert watched.capture.statistics().hung == 3
+        assert watched.capture.statistics().last_error == (
+            "3 connections to the camera hang; a new one is made when one of them ends"
+        )
         watched.capture.close()
         reader.join(5)
         assert not reader.is_alive()

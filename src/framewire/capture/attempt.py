@@ -14,6 +14,9 @@ from framewire.capture.statistics import Counters
 _MOST_AHEAD = 2
 """Pictures that wait for the consumer: the next is decoded while it works on the last."""
 
+_SOON_S = 0.2
+"""A read that has been waiting for longer is interrupted when nobody wants it any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Established:
@@ -52,9 +55,9 @@ Item = Established | Arrival | Over
 class Attempt:
     """Opens a session and reads it to its end, in the background.
 
-    A read that hangs cannot be called back: native code waits for a network, or a codec for itself. So nobody waits for
-    this thread. Who has lost patience leaves it behind with :meth:`abandon`; it closes its session and ends as soon as
-    the read in progress does, which FFmpeg's own timeouts see to in most cases.
+    A read that hangs cannot be called back for sure: native code waits for a network, or a codec for itself. So nobody
+    waits for this thread. Who has lost patience leaves it behind with :meth:`abandon`; it closes its session and ends
+    as soon as the read in progress does, which a broken connection or FFmpeg's own timeouts see to in most cases.
 
     Args:
         open_reader: Opens the session; called in the thread.
@@ -70,6 +73,7 @@ class Attempt:
         self._changed = threading.Condition()
         self._items: deque[Item] = deque()
         self._is_abandoned = False
+        self._reader: Reader | None = None
         self._reading_since: float | None = None
         self._picture_at: float | None = None
         # A daemon: a silent camera must not keep the process from exiting.
@@ -107,15 +111,20 @@ class Attempt:
             self._is_abandoned = True
             self._items.clear()
             self._changed.notify_all()
+        reader = self._reader
+        # A read that is about to return does so by itself, and its session can then say goodbye.
+        if reader is not None and self.silent_s(self._clock.steady_s()) > _SOON_S:
+            reader.interrupt()
 
     def _run(self) -> None:
         error: Exception | None = None
         try:
-            reader = self._open_reader()
+            reader = self._reader = self._open_reader()
             try:
                 self._put(Established(reader.session))
                 self._read(reader)
             finally:
+                self._reader = None
                 reader.close()
         except Exception as raised:  # the consumer is the one to deal with it
             error = raised

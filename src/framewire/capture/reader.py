@@ -41,7 +41,7 @@ class Session:
 
 
 class Reader(Protocol):
-    """One open session. One thread makes it, reads it and closes it, and no other touches it.
+    """One open session. One thread makes it, reads it and closes it.
 
     Who is to record encoded video some day takes it here: each read is one packet.
     """
@@ -57,6 +57,9 @@ class Reader(Protocol):
         Raises:
             SessionError: The session is lost.
         """
+
+    def interrupt(self) -> None:
+        """Has a read in progress end soon, where that can be done. From any thread, and after the end too."""
 
     def close(self) -> None:
         """Gives everything back."""

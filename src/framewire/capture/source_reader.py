@@ -43,6 +43,10 @@ class SourceReader:
             return None
         return (Shot(RgbPicture(frame.image), round(frame.time_s * TICKS_PER_S), frame.truth),)
 
+    def interrupt(self) -> None:
+        """Closes the source, as any thread may."""
+        self._source.close()
+
     def close(self) -> None:
         """Closes the source."""
         self._source.close()

@@ -10,6 +10,7 @@ import av.error
 from av.stream import Disposition
 
 from framewire.capture.clock import TICKS_PER_S
+from framewire.capture.connections import Connections
 from framewire.capture.faults import NO_VIDEO, UNKNOWN_CODEC, SessionError, fault_of, no_answer
 from framewire.capture.pictures import Converter, DecodedPicture
 from framewire.capture.reader import Session, Shot
@@ -56,7 +57,9 @@ class VideoReader:
     ) -> None:
         self._converter = converter
         self._counters = counters
-        self._container = _open(address, options, open_timeout_s)
+        self._connections = Connections(address)
+        with self._connections.opening():
+            self._container = _open(address, options, open_timeout_s)
         try:
             stream = _video_stream(self._container)
             self.session = _session(self._container, stream)
@@ -90,6 +93,10 @@ class VideoReader:
             return ()
         self._counters.add(received_bytes=size, damaged=sum(frame.is_corrupt for frame in frames))
         return [Shot(DecodedPicture(frame, self._converter), self._ticks(frame)) for frame in frames]
+
+    def interrupt(self) -> None:
+        """Breaks the connections; see :class:`Reader`."""
+        self._connections.sever()
 
     def close(self) -> None:
         """Gives the connection back."""
