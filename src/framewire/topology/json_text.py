@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framewire.topology.json_value import Json, JsonKind
-from framewire.topology.problems import Findings, printable, quoted
+from framewire.topology.problems import Findings, is_secret_name, printable, quoted
 
 MAX_CHARACTERS = 1 << 20
 """Longest document. Published ones have some thousand characters."""
@@ -34,7 +34,7 @@ _LITERALS: dict[str, tuple[JsonKind, bool | None]] = {
     "null": ("null", None),
 }
 _OTHER_LANGUAGES = {"True": "true", "False": "false", "None": "null", "undefined": "null", "nil": "null"}
-_SECRET_MEMBER = re.compile(r"passw|secret|token|headervalue|\"key\"|credential", re.IGNORECASE)
+_SECRET_PLACE = re.compile(r'"(?:key|default|value)"', re.IGNORECASE)
 _WORDS_OF_TEXT = re.compile(r"[^\s{}\[\]:,\"'/]+")
 
 
@@ -328,6 +328,6 @@ class _Reader:
         if column == 1 or not before.strip():
             before += self._text[max(0, begin - 100) : begin].rstrip().rpartition("\n")[2]
             before = before if before.endswith(":") else ""
-        if _SECRET_MEMBER.search(before + there):
+        if is_secret_name(before + there) or _SECRET_PLACE.search(before + there):
             there = _WORDS_OF_TEXT.sub("***", there)
         return printable(there, _TEXT_THERE_CHARACTERS)

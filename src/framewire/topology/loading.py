@@ -18,7 +18,7 @@ from framewire.topology.nodes import PROCESSORS, SINKS, SOURCES, FedNode, Node, 
 from framewire.topology.parameters import Parameter, Scope, check_value
 from framewire.topology.parts import Part
 from framewire.topology.placement import check_placement
-from framewire.topology.problems import Findings, Problem, listed, printable, quoted
+from framewire.topology.problems import Findings, Problem, is_secret_name, listed, printable, quoted
 from framewire.topology.reachability import check_publishing, check_reachability
 from framewire.topology.scalars import Leaf, WrongValueError, name, read_name, text
 from framewire.topology.wiring import MAX_NODES, check_flow, wire
@@ -110,6 +110,7 @@ class _Loader:
         given = document.members.get("properties")
         if given is None:
             return None
+        _hide_secrets(given)
         properties = self._plain.bind(given, _Properties)
         name = str(document.value("name") or "")
         pipeline_name = self._check_pipeline_name(name)
@@ -174,8 +175,6 @@ class _Loader:
     def _parameter(self, item: Bound) -> Parameter | None:
         name, kind = item.value("name"), item.value("type")
         place, default = item.place("name"), item.members.get("default")
-        if kind == "secretString" and default is not None:
-            default.is_secret = True
         if not isinstance(name, str):
             return None
         if kind is None:
@@ -189,12 +188,13 @@ class _Loader:
         value = self._settings.get(name, item.value("default"))
         is_setting = name in self._settings
         if value is None:
-            return Parameter(name, kind, None, item.json)
+            # A default that is no text has been told.
+            return Parameter(name, kind, None, item.json, is_wrong=default is not None)
         try:
             check_value(kind, value)
         except WrongValueError as wrong:
             if is_setting:
-                shown = "***" if kind == "secretString" else quoted(value)
+                shown = "***" if kind == "secretString" or is_secret_name(name) else quoted(value)
                 message = f"the parameter {printable(name)} is set to {shown}: {wrong.message}"
                 self._findings.error(item.json, message, allowed=wrong.allowed, is_value_shown=False)
             elif default is not None:
@@ -264,6 +264,16 @@ class _Loader:
                 allowed="" if self._may_be_unset else f"--set {printable(parameter.name)}=VALUE, or a default",
                 is_value_shown=False,
             )
+
+
+def _hide_secrets(properties: Json) -> None:
+    """Marks defaults that are not to be shown, before anything is said of them. A type that is unknown may be one."""
+    declared = properties.member("parameters")
+    for item in declared.items() if declared is not None else ():
+        name, kind, default = (item.member(member) for member in ("name", "type", "default"))
+        is_plain = kind is not None and str(kind.content).strip().lower() in ("string", "int", "double", "bool")
+        if default is not None and (not is_plain or (name is not None and is_secret_name(str(name.content)))):
+            default.is_secret = True
 
 
 def check_version(document: Bound, findings: Findings) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from framewire.errors import ConfigurationError
 from framewire.topology.documents import ParameterType
 from framewire.topology.json_value import Json
-from framewire.topology.problems import Findings, listed, printable, quoted
+from framewire.topology.problems import Findings, is_secret_name, listed, printable, quoted
 from framewire.topology.scalars import MAX_TEXT_CHARACTERS, WrongValueError, boolean, read_decimal, text, whole
 
 _VARIABLE = re.compile(r"\$\{([^${}]*)\}")
@@ -50,7 +50,7 @@ class Parameter:
     @property
     def is_secret(self) -> bool:
         """Whether its value is never shown."""
-        return self.kind == "secretString"
+        return self.kind == "secretString" or is_secret_name(self.name)
 
 
 def read_settings(items: Iterable[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -17,6 +18,7 @@ _MOST_SEARCHES = 50
 
 _MOST_NAMES = 200
 _NAMES_LISTED = 20
+_SECRET_NAME = re.compile(r"passw|passphrase|secret|token|credential|headervalue|api[-_]?key", re.IGNORECASE)
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -182,6 +184,11 @@ def printable(text: str, characters: int = _SHOWN_CHARACTERS) -> str:
 def quoted(text: str) -> str:
     """A text from outside in quotes, as one short line."""
     return f'"{printable(text)}"'
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name is probably a secret: published files declare passwords as plain texts."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def without_credentials(text: str) -> str:
