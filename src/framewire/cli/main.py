@@ -17,8 +17,10 @@ from framewire.cli.demo import demo
 from framewire.cli.logs import is_debugging
 from framewire.cli.output import flush_streams, open_missing_streams, say
 from framewire.cli.processors import processors
+from framewire.cli.schema import schema
 from framewire.cli.send import send
 from framewire.cli.serve import serve
+from framewire.cli.validate import validate
 from framewire.errors import ConfigurationError, FramewireError, ProcessorError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -32,7 +34,7 @@ def cli() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-for command in (serve, send, check, bench, processors, demo):
+for command in (serve, send, validate, schema, check, bench, processors, demo):
     cli.add_command(command)
 
 
