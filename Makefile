@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SOURCE ?=
 
-.PHONY: help demo test check bench soak proto docs format clean
+.PHONY: help demo demo-pipeline test check bench soak proto docs format clean
 help:
 	@echo 'make demo [SOURCE=video.mp4]   see it work: a server, a camera, the answers checked'
+	@echo 'make demo-pipeline             a camera, an extension and a topology between them, the answers checked'
 	@echo 'make test                      all tests'
 	@echo 'make check                     format, lint, types, imports, stubs'
 	@echo 'make bench                     frames/s beside Triton, Ray Serve, MLServer and a bare handler (35 minutes)'
@@ -25,6 +26,9 @@ help:
 
 demo: .venv/core.stamp
 	@$(BIN)/framewire demo $${SOURCE:+"$$SOURCE"}
+
+demo-pipeline: .venv/core.stamp
+	@$(BIN)/python tools/demo_pipeline.py
 
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest

@@ -69,6 +69,8 @@ class ClientOptions:
         timescale: Ticks per second of the timestamps.
         handshake_timeout_s: How long the server may take to answer the descriptor.
         max_message_mib: Largest answer that is received, in MiB.
+        is_encrypted: Whether the connection is TLS.
+        trusted_certificates: Of TLS, in PEM; None for those that the system trusts.
     """
 
     shared_memory_bytes: int = 0
@@ -81,6 +83,8 @@ class ClientOptions:
     timescale: int = DEFAULT_TIMESCALE
     handshake_timeout_s: float = 20.0
     max_message_mib: float = 64
+    is_encrypted: bool = False
+    trusted_certificates: bytes | None = None
 
     def __post_init__(self) -> None:
         if self.in_flight < 1:
@@ -174,17 +178,19 @@ class Client:
             self._memory = _shared_memory(options)
             self._slots = SlotAllocator(options.shared_memory_bytes)
         limit = int(options.max_message_mib * (1 << 20))
-        self._channel = grpc.aio.insecure_channel(
-            self._target,
-            options=[
-                ("grpc.max_receive_message_length", limit),
-                ("grpc.max_send_message_length", -1),
-                # Many clients of one process would share one connection otherwise.
-                ("grpc.use_local_subchannel_pool", 1),
-                # Extension servers are neighbours; http_proxy is meant for the world outside.
-                ("grpc.enable_http_proxy", 0),
-            ],
-        )
+        channel_options = [
+            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_send_message_length", -1),
+            # Many clients of one process would share one connection otherwise.
+            ("grpc.use_local_subchannel_pool", 1),
+            # Extension servers are neighbours; http_proxy is meant for the world outside.
+            ("grpc.enable_http_proxy", 0),
+        ]
+        if options.is_encrypted:
+            credentials = grpc.ssl_channel_credentials(options.trusted_certificates)
+            self._channel = grpc.aio.secure_channel(self._target, credentials, options=channel_options)
+        else:
+            self._channel = grpc.aio.insecure_channel(self._target, options=channel_options)
         metadata = None
         if options.user is not None:
             metadata = ((AUTHENTICATION_KEY, basic_token(options.user, options.password)),)

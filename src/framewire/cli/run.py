@@ -1,0 +1,185 @@
+"""``framewire run``: runs a topology file as the retired edge module did."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from framewire.cli.output import say
+from framewire.cli.signals import end_on_interrupt, stopping_on_signals
+from framewire.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from framewire.hub import HubMessage
+    from framewire.pipeline.live import LivePipeline
+    from framewire.topology import Topology
+
+_FLUSH_S = 10.0
+"""How long what is published last may take to leave."""
+
+
+@click.command()
+@click.argument("topology", metavar="TOPOLOGY.json")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
+@click.option("--name", metavar="TEXT", help="The live pipeline's name.  [default: the topology's]")
+@click.option("--module", default="avaedge", show_default=True, help="The module's name in the subjects of messages.")
+@click.option("--body-only", is_flag=True, help="Print the bodies of inference events alone.")
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE|mqtt://BROKER/PREFIX",
+    help="Where messages go beside stdout; may be repeated.",
+)
+@click.option("--outbox", "outbox_folder", type=click.Path(file_okay=False), help="Keeps what a broker does not take.")
+@click.option("--outbox-mib", type=float, default=256.0, show_default=True, help="How much of it.")
+@click.option("--loop", "is_loop", is_flag=True, help="A file starts again at its end.")
+@click.option(
+    "--as-fast-as-possible",
+    "is_lossless",
+    is_flag=True,
+    help="A file is read as fast as the extensions answer, and nothing is dropped.",
+)
+@click.option("--profile", "is_profiled", is_flag=True, help="Say at the end where the CPU time went, node by node.")
+def run(**arguments: Any) -> int:  # click's; each is typed by its option
+    """Runs TOPOLOGY.json: cameras in, messages out.
+
+    Prints what the hub received, one JSON line a message; state, reconnects, drops and rates go to stderr. A source
+    may be an RTSP URL, a video file, /dev/videoN or test: (a synthetic scene). A file that ends, ends the run with 0;
+    Ctrl-C deactivates the pipeline.
+    """
+    end_on_interrupt()
+    return asyncio.run(_run(**arguments))
+
+
+async def _run(
+    *,
+    topology: str,
+    settings: tuple[str, ...],
+    name: str | None,
+    module: str,
+    body_only: bool,
+    outputs: tuple[str, ...],
+    outbox_folder: str | None,
+    outbox_mib: float,
+    is_loop: bool,
+    is_lossless: bool,
+    is_profiled: bool,
+) -> int:
+    from framewire.hub import open_publisher
+    from framewire.pipeline.live import LivePipeline, PipelineOptions
+
+    if not 0 < outbox_mib < float("inf"):
+        raise ConfigurationError(f"--outbox-mib is {outbox_mib:g}", allowed="a number above 0")
+    loaded = load(topology, settings, name)
+    publishers = [
+        open_publisher("-", is_body_only=body_only),
+        *(
+            open_publisher(output, outbox_folder=Path(outbox_folder) if outbox_folder else None, outbox_mib=outbox_mib)
+            for output in outputs
+        ),
+    ]
+    stop = asyncio.Event()
+    unread: list[BrokenPipeError] = []
+
+    def publish(message: HubMessage) -> None:
+        for publisher in publishers:
+            try:
+                publisher.publish(message)
+            except BrokenPipeError as error:
+                # Whoever read what we print has gone: there is nothing to run for.
+                unread.append(error)
+                stop.set()
+
+    pipeline = LivePipeline(loaded, PipelineOptions(module, is_loop, is_lossless, is_profiled), publish, say)
+    # Around all of it, so that a second signal ends the closing, too.
+    with stopping_on_signals(stop):
+        async with contextlib.AsyncExitStack() as opened:
+            for publisher in publishers:
+                await publisher.open()
+                opened.push_async_callback(publisher.close, _FLUSH_S)
+            with _status(pipeline):
+                await pipeline.run(stop)
+    if pipeline.profile is not None:
+        for line in profile_lines(pipeline.profile.table()):
+            say(line)
+    return 1 if unread else 0
+
+
+def load(path: str, settings: tuple[str, ...], name: str | None) -> Topology:
+    """Reads a topology and says what is odd about it.
+
+    Raises:
+        ConfigurationError: It cannot run; its problems have been said.
+    """
+    from framewire.topology import load_topology, read_settings
+
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(f"{path} cannot be read: {reason}") from None
+    loaded = load_topology(text, read_settings(settings), pipeline_name=name)
+    for problem in loaded.problems:
+        say(f"{path}: {problem}")
+    if loaded.topology is None:
+        count = sum(problem.severity == "error" for problem in loaded.problems)
+        raise ConfigurationError(f"{path} has {count} error{'s' if count != 1 else ''} and cannot run")
+    return loaded.topology
+
+
+def profile_lines(table: list[tuple[str, int, float]]) -> list[str]:
+    """The profile as lines."""
+    whole = sum(seconds for _, _, seconds in table) or 1.0
+    lines = [f"{'node':32}  {'frames':>8}  {'CPU s':>8}  {'ms a frame':>10}  share"]
+    for name, calls, seconds in table:
+        per_frame = 1000 * seconds / calls if calls else 0.0
+        lines.append(f"{name:32}  {calls:8}  {seconds:8.2f}  {per_frame:10.3f}  {100 * seconds / whole:4.0f}%")
+    return lines
+
+
+@contextlib.contextmanager
+def _status(pipeline: LivePipeline) -> Iterator[None]:
+    """A status line on stderr, twice a second, when that is a terminal; a summary at the end."""
+    from framewire.pipeline.live import PipelineState
+
+    begun = time.perf_counter()
+
+    def line() -> str:
+        source = pipeline.graph.source
+        frames = source.counts.received
+        parts = [
+            pipeline.state.value,
+            f"{source.name}: {frames} frames, {frames / (time.perf_counter() - begun):.1f}/s",
+        ]
+        if source.capture is not None:
+            now = source.capture.statistics()
+            if pipeline.state is PipelineState.ACTIVE:
+                parts[0] = now.state.value
+            parts[1] += f", {now.reconnects} reconnects" if now.reconnects else ""
+            parts[1] += f", {now.undecodable} undecodable" if now.undecodable else ""
+        for node in pipeline.graph.processors:
+            causes = ", ".join(f"{count} {cause}" for cause, count in node.counts.dropped.items())
+            parts.append(f"{node.name}: {node.counts.inferred}" + (f" (dropped: {causes})" if causes else ""))
+        return "; ".join([*parts, f"{pipeline.messages} messages"])
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            say(f"\r\x1b[K{line()}", end="")
+
+    telling = asyncio.ensure_future(tell()) if sys.stderr.isatty() else None
+    try:
+        yield
+    finally:
+        if telling is not None:
+            telling.cancel()
+            say("\r\x1b[K", end="")
+        say(line())

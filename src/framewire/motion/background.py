@@ -1,0 +1,211 @@
+"""The picture when nothing moves, and how much each part of it wavers by itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from framewire.motion.grid import Cells, Grid
+from framewire.motion.light import Tone
+
+_TICK_S = 0.2
+"""Nothing is learned more often: what changes slowly need not be looked at with every frame."""
+
+_FOLLOW_S = 6.0
+"""In this time the background takes on two thirds of a change that is too faint to be motion."""
+
+_WAVER_S = 15.0
+_STAY_S = 5.0
+"""What has not changed for so long does not move."""
+
+_WEAK = 0.6
+"""A cell beside one that surely moves needs this part of the difference only: things have faint edges."""
+
+_TIMES_WAVERING = 4.5
+_TIMES_MIDDLE = 7.0
+"""More than that of the middle cell's difference is motion: noise that is new is not known to each cell yet."""
+
+_SAMPLE = 1_000
+
+
+class Background:
+    """Two layers of levels, a measure of noise, and thresholds, for each cell.
+
+    The second layer is what a cell looked like before something came to stay: when a parked car leaves, the street
+    under it is known.
+
+    Args:
+        frames: What the cells looked like while nothing was known, a few frames apart; one or more.
+        grid: Of these frames.
+        contrast: Smallest difference that counts, in grey levels.
+
+    Attributes:
+        difference: (rows, columns) uint8, to the nearer layer, of the frame last compared.
+        strong: 255 where the difference is motion by itself, else 0.
+        weak: 255 where it is motion beside other motion, else 0.
+        sample: Indices of about 1,000 cells that count, evenly spread, into the flattened picture.
+    """
+
+    def __init__(self, frames: Sequence[Cells], grid: Grid, contrast: int) -> None:
+        stack = np.stack(frames)
+        self._first: npt.NDArray[np.float32] = np.median(stack, axis=0).astype(np.float32)
+        self._second = self._first.copy()
+        self._wavering: npt.NDArray[np.float32] = np.abs(stack - self._first).mean(axis=0, dtype=np.float32)
+        self._grid = grid
+        self._contrast = contrast
+        self._since_tick_s = 0.0
+        self._least = 0.0
+        self._may_be_shifted = False
+        shape = (grid.rows, grid.columns)
+        self._first_picture = np.empty(shape, np.uint8)
+        self._second_picture = np.empty(shape, np.uint8)
+        self._to_second = np.empty(shape, np.uint8)
+        self._upper = np.empty(shape, np.uint8)
+        self._lower = np.empty(shape, np.uint8)
+        self._anchor: Cells = stack[-1].copy()
+        self._still_s = np.zeros(shape, np.float32)
+        self.difference = np.empty(shape, np.uint8)
+        self.strong = np.empty(shape, np.uint8)
+        self.weak = np.empty(shape, np.uint8)
+        places = np.arange(grid.cells) if grid.counted is None else np.flatnonzero(grid.counted)
+        step = max(1, places.size // _SAMPLE)
+        # With a common factor, the sample would lie in a few columns.
+        while math.gcd(step, grid.columns) > 1:
+            step += 1
+        self.sample = places[::step]
+        self._draw()
+        self._set_thresholds()
+
+    def keep_wavering(self, other: Background) -> None:
+        """Takes over what another background of the same grid knows of wavering: the light changed, not the trees."""
+        np.maximum(self._wavering, other._wavering, out=self._wavering)
+        self._set_thresholds()
+
+    def compare(self, cells: Cells) -> float:
+        """Compares a frame with both layers.
+
+        Returns:
+            The share of the cells that differ, 0..1.
+        """
+        cv2.absdiff(cells, self._first_picture, dst=self.difference)
+        cv2.absdiff(cells, self._second_picture, dst=self._to_second)
+        cv2.min(self.difference, self._to_second, dst=self.difference)
+        cv2.compare(self.difference, self._upper, cv2.CMP_GT, dst=self.strong)
+        mean = cv2.mean(self.difference, self._grid.counted)[0]
+        self._least = 0.0
+        # No middle is more than twice the mean, which takes a tenth of the time.
+        if 2 * mean * _TIMES_MIDDLE > self._contrast:
+            self._least = _TIMES_MIDDLE * float(_middle(self.difference.reshape(-1).take(self.sample)))
+        if self._least > self._contrast:
+            _keep_above(self._least, self.difference, self.strong)
+        self._may_be_shifted = 2 * mean >= 1
+        return cv2.countNonZero(self.strong) / max(1, self._grid.counted_cells)
+
+    def shift(self, cells: Cells) -> int:
+        """By how many levels the middle cell is brighter than the background, in the frame last compared."""
+        if not self._may_be_shifted:
+            return 0
+        now = cells.reshape(-1).take(self.sample).astype(np.int16)
+        return int(_middle(now - self._first_picture.reshape(-1).take(self.sample)))
+
+    def levels(self) -> npt.NDArray[np.uint8]:
+        """The first layer at the sample."""
+        return self._first_picture.reshape(-1).take(self.sample)
+
+    def share_after(self, tone: Tone, cells: Cells) -> float:
+        """The share of the cells that would differ if the light had changed like this."""
+        toned = cv2.LUT(self._first_picture, tone.table())
+        changed = cv2.compare(cv2.absdiff(cells, toned), self._upper, cv2.CMP_GT)
+        if self._grid.counted is not None:
+            changed = cv2.bitwise_and(changed, self._grid.counted)
+        return cv2.countNonZero(changed) / max(1, self._grid.counted_cells)
+
+    def take_tone(self, tone: Tone) -> None:
+        """Takes on a change of light."""
+        for layer in (self._first, self._second):
+            np.clip(layer * np.float32(tone.gain) + np.float32(tone.offset), 0, 255, out=layer)
+            if self._grid.counted is not None:
+                layer[self._grid.counted == 0] = 0
+        self._anchor = np.asarray(cv2.LUT(self._anchor, tone.table()), np.uint8)
+        self._draw()
+
+    def find_weak(self) -> Cells:
+        """Where the frame last compared differs by less, but beside motion by enough."""
+        cv2.compare(self.difference, self._lower, cv2.CMP_GT, dst=self.weak)
+        if self._least > self._contrast:
+            _keep_above(_WEAK * self._least, self.difference, self.weak)
+        return self.weak
+
+    def learn(self, cells: Cells, moving: Cells | None, step_s: float) -> None:
+        """Learns from the frame last compared.
+
+        Args:
+            cells: The frame.
+            moving: 255 where something moves; None when nothing does.
+            step_s: Seconds since the frame before.
+        """
+        self._since_tick_s += step_s
+        # A little less than the tick: frames come in steps, and 0.19999 s must not wait for one more.
+        if self._since_tick_s < _TICK_S - 0.001:
+            return
+        passed_s, self._since_tick_s = self._since_tick_s, 0.0
+        self._measure_wavering(passed_s)
+        self._follow(cells, moving, passed_s)
+        self._take_what_stays(cells, passed_s)
+        self._draw()
+        self._set_thresholds()
+
+    def _measure_wavering(self, passed_s: float) -> None:
+        # Outliers count little: a road on which a car passes now and then does not waver.
+        most = cv2.convertScaleAbs(self._wavering, alpha=2.0, beta=4.0)
+        cv2.accumulateWeighted(cv2.min(self.difference, most), self._wavering, _rate(passed_s, _WAVER_S))
+
+    def _follow(self, cells: Cells, moving: Cells | None, passed_s: float) -> None:
+        away = cv2.absdiff(cells, self._first_picture)
+        quiet = cv2.compare(away, self._lower, cv2.CMP_LE)
+        if moving is not None:
+            around = cv2.dilate(moving, np.ones((3, 3), np.uint8))
+            quiet = cv2.bitwise_and(quiet, cv2.bitwise_not(around))
+        cv2.accumulateWeighted(cells, self._first, _rate(passed_s, _FOLLOW_S), mask=quiet)
+
+    def _take_what_stays(self, cells: Cells, passed_s: float) -> None:
+        changed = cv2.compare(cv2.absdiff(cells, self._anchor), self._lower, cv2.CMP_GT)
+        cv2.copyTo(cells, changed, self._anchor)
+        self._still_s += np.float32(passed_s)
+        self._still_s[changed != 0] = 0
+        stays = self._still_s >= _STAY_S
+        away = np.asarray(cv2.absdiff(cells, self._first_picture))
+        stays &= away > self._lower
+        if stays.any():
+            self._second[stays] = self._first[stays]
+            self._first[stays] = cells[stays]
+
+    def _draw(self) -> None:
+        cv2.convertScaleAbs(self._first, dst=self._first_picture)
+        cv2.convertScaleAbs(self._second, dst=self._second_picture)
+
+    def _set_thresholds(self) -> None:
+        # Neighbours waver alike: what one leaf does today, the next will do tomorrow.
+        around = cv2.max(cv2.blur(self._wavering, (5, 5)), self._wavering)
+        np.maximum(cv2.convertScaleAbs(around, alpha=_TIMES_WAVERING), np.uint8(self._contrast), out=self._upper)
+        cv2.convertScaleAbs(self._upper, dst=self._lower, alpha=_WEAK)
+
+
+def _keep_above(level: float, difference: Cells, mask: Cells) -> None:
+    _, above = cv2.threshold(difference, level, 255, cv2.THRESH_BINARY)
+    cv2.bitwise_and(mask, above, dst=mask)
+
+
+def _middle(values: npt.NDArray[Any]) -> Any:
+    half = values.size // 2
+    return np.partition(values, half)[half]
+
+
+def _rate(passed_s: float, constant_s: float) -> float:
+    """The share of the new in an average that forgets two thirds in `constant_s`."""
+    return float(1 - np.exp(-passed_s / constant_s))

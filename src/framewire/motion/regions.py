@@ -1,0 +1,138 @@
+"""From cells that move to boxes."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from framewire.model.geometry import Rectangle
+from framewire.motion.detection import Detection
+from framewire.motion.grid import Cells, Grid
+
+_CONFIRM_S = 0.12
+"""What was seen for a shorter time is a flicker."""
+
+_MOST_CONFIRMATIONS = 10
+_SPEED = 20
+"""So many cells a second the edge of a region may be ahead of where it was; the rest of it overlaps itself."""
+
+_FAST = 120
+_LARGE = 8
+"""So many times the smallest area may move that fast, and overlap itself no more. Less is rain or an insect."""
+
+_CONFIRMED = 0.4
+"""The part of a region that was there before. Drops of rain that fall near each other reach a few per cent."""
+
+_LONGEST_REACH = 24
+_MOST_BOXES = 64
+_JOIN = np.ones((5, 5), np.uint8)
+_NEAR = np.ones((5, 5), np.uint8)
+
+_Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in cells; right and bottom are the first cells outside."""
+
+
+class Regions:
+    """Joins cells to regions and keeps those that last.
+
+    Args:
+        grid: Of the frames.
+        smallest: Smallest moving area, as a part of the frame.
+    """
+
+    def __init__(self, grid: Grid, smallest: float) -> None:
+        self._grid = grid
+        self._fewest_cells = max(4, round(smallest * grid.cells))
+        self._seen = np.zeros((grid.rows, grid.columns), np.uint8)
+        self._seen_around = np.zeros_like(self._seen)
+        self._joined = np.empty_like(self._seen)
+
+    def forget(self) -> None:
+        """Forgets what was seen in earlier frames."""
+        self._seen[:] = 0
+        self._seen_around[:] = 0
+
+    def join(self, strong: Cells, weak: Cells) -> Cells:
+        """Which cells move: those that surely do, and those near them that may."""
+        cv2.dilate(strong, _NEAR, dst=self._joined)
+        cv2.bitwise_and(self._joined, weak, dst=self._joined)
+        cv2.morphologyEx(self._joined, cv2.MORPH_CLOSE, _JOIN, dst=self._joined)
+        return self._joined
+
+    def confirm(self, moving: Cells, period_s: float) -> Detection | None:
+        """Finds the regions that are large enough and were there before.
+
+        Args:
+            moving: 255 where something moves.
+            period_s: Usual time from frame to frame, in seconds.
+        """
+        _count_frames(self._seen, moving, _SPEED * period_s)
+        _count_frames(self._seen_around, moving, _FAST * period_s)
+        needed = min(math.ceil(_CONFIRM_S / period_s) + 1, _MOST_CONFIRMATIONS)
+        large = self._large(moving)
+        lasting: list[tuple[_Box, int]] = []
+        for left, top, width, height, cells in large[:_MOST_BOXES]:
+            counts = self._seen if cells < _LARGE * self._fewest_cells else self._seen_around
+            seen = counts[top : top + height, left : left + width]
+            if np.count_nonzero(seen >= needed) >= _CONFIRMED * cells:
+                lasting.append(((left, top, left + width, top + height), cells))
+        if not lasting:
+            return None
+        of = (self._grid.columns, self._grid.rows)
+        return Detection(
+            boxes=tuple(
+                Rectangle.from_pixels(left, top, right - left, bottom - top, of=of)
+                for left, top, right, bottom in _merged(lasting)
+            ),
+            area=sum(cells for _, cells in lasting) / self._grid.cells,
+        )
+
+    def _large(self, moving: Cells) -> list[list[int]]:
+        """Left, top, width, height and number of cells of regions that are large enough, the largest first."""
+        left, top, width, height = cv2.boundingRect(moving)
+        if not width:
+            return []
+        part = moving[top : top + height, left : left + width]
+        # Numbers of 16 bits take half the time, and a region has its neighbours at a distance: no grid of this size
+        # has more than a quarter of its cells as regions. Pictures one pixel high have larger grids.
+        kind = cv2.CV_16U if part.size <= 1 << 16 else cv2.CV_32S
+        _, _, regions, _ = cv2.connectedComponentsWithStats(part, connectivity=8, ltype=kind)
+        large = [
+            [left + x, top + y, w, h, cells]
+            for x, y, w, h, cells in regions[1:].tolist()
+            if cells >= self._fewest_cells
+        ]
+        large.sort(key=lambda region: -region[4])
+        return large
+
+
+def _count_frames(seen: Cells, moving: Cells, reach: float) -> None:
+    """Counts for each cell in how many frames in a row something has moved there or come from near by."""
+    side = 2 * min(max(1, round(reach)), _LONGEST_REACH) + 1
+    cv2.dilate(seen, np.ones((side, side), np.uint8), dst=seen)
+    cv2.add(seen, np.ones_like(seen), dst=seen)
+    cv2.bitwise_and(seen, moving, dst=seen)
+
+
+def _merged(regions: list[tuple[_Box, int]]) -> list[_Box]:
+    """Joins boxes that overlap until none do, and puts those with the most moving cells first."""
+    merged: list[tuple[_Box, int]] = []
+    for box, cells in regions:
+        joined, total = box, cells
+        # A box that has grown may reach others, so all are looked at again.
+        while touching := next((other for other in merged if _overlap(joined, other[0])), None):
+            merged.remove(touching)
+            joined, total = _union(joined, touching[0]), total + touching[1]
+        merged.append((joined, total))
+    merged.sort(key=lambda region: -region[1])
+    return [box for box, _ in merged]
+
+
+def _union(one: _Box, other: _Box) -> _Box:
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,1 @@
+"""Pipelines: what the retired edge module did with a topology, node by node."""

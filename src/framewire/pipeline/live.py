@@ -1,0 +1,132 @@
+"""One pipeline at work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from framewire.hub import Envelope, HubMessage
+from framewire.pipeline.graph import Graph
+from framewire.pipeline.node import Group, Surroundings
+from framewire.pipeline.profile import Profile
+from framewire.pipeline.sampling import TICKS_PER_S
+from framewire.topology import Topology
+
+
+class PipelineState(Enum):
+    """Life cycle (topologies, section 7)."""
+
+    INACTIVE = "inactive"
+    ACTIVATING = "activating"
+    ACTIVE = "active"
+    DEACTIVATING = "deactivating"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """How a pipeline runs, beside what its topology says.
+
+    Args:
+        module: Stands for the edge module in the subjects of messages.
+        is_loop: A file starts over at its end.
+        is_lossless: A file is read as fast as the extensions answer, and nothing is dropped.
+        is_profiled: CPU time is counted node by node.
+    """
+
+    module: str = "avaedge"
+    is_loop: bool = False
+    is_lossless: bool = False
+    is_profiled: bool = False
+
+
+class LivePipeline:
+    """Runs a topology once, from activation to deactivation, on the running event loop.
+
+    Args:
+        topology: Without errors, its parameters set.
+        options: How it runs.
+        publish: Takes the messages; called on the loop.
+        note: Takes lines for the operator; called on the loop.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        options: PipelineOptions,
+        publish: Callable[[HubMessage], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._publish = publish
+        self._note = note
+        self._envelope = Envelope(options.module, topology.pipeline_name)
+        self.profile = Profile() if options.is_profiled else None
+        self.state = PipelineState.INACTIVE
+        self.messages = 0
+        """How many were published, events too."""
+        surroundings = Surroundings(
+            topology.pipeline_name, self._loop, self._tell, self._say, self.profile, options.is_lossless
+        )
+        self.graph = Graph.build(topology, surroundings, self._envelope, self._hand_over, is_loop=options.is_loop)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Activates, runs until the source ends or `stop` is set, and deactivates.
+
+        Raises:
+            FramewireError: The source cannot be read at all.
+        """
+        source = self.graph.source
+        self._change(PipelineState.ACTIVATING)
+        try:
+            for node in self.graph.processors:
+                await node.open()
+            await source.open()
+            self._change(PipelineState.ACTIVE)
+            waits = [asyncio.ensure_future(event.wait()) for event in (source.ended, stop)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            self._change(PipelineState.DEACTIVATING)
+            await source.finish()
+            # From the source on, so that what one still passes on finds the next one open.
+            for node in self.graph.processors:
+                await node.finish()
+        finally:
+            await source.close()
+            for node in self.graph.processors:
+                await node.close()
+            self._change(PipelineState.INACTIVE)
+            await asyncio.sleep(0)  # what other threads have handed over comes first
+        if self.profile is not None and source.capture is not None:
+            self.profile.add(source.name, source.capture.statistics().read_cpu_s)  # decoding has a thread of its own
+        if source.error is not None:
+            raise source.error
+
+    def _change(self, state: PipelineState) -> None:
+        before, self.state = self.state, state
+        if before is not state:
+            body = {"previousState": before.value, "state": state.value}
+            self._hand_over(self._envelope.event("Operational.PipelineStateChanged", "", "", body, _now()))
+
+    def _tell(self, kind: str, group: Group, node: str, body: dict[str, Any]) -> None:
+        self._hand_over(self._envelope.event(kind, group, node, body, _now()))
+
+    def _hand_over(self, message: HubMessage) -> None:
+        self._loop.call_soon_threadsafe(self._count, message)
+
+    def _count(self, message: HubMessage) -> None:
+        self.messages += 1
+        self._publish(message)
+
+    def _say(self, line: str) -> None:
+        self._loop.call_soon_threadsafe(self._note, line)
+
+
+def _now() -> int:
+    return int(time.time() * TICKS_PER_S)

@@ -1,0 +1,154 @@
+"""What every node of a running pipeline is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from framewire.model.inference import Inference
+from framewire.pipeline.profile import Profile
+from framewire.pipeline.sample import MediaSample
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from framewire.pipeline.nodes.hub_message_sink import HubMessageSinkNode
+
+Group = Literal["sources", "processors", "sinks"]
+
+_D = TypeVar("_D")
+
+
+@dataclass(slots=True, eq=False)
+class Surroundings:
+    """What a running pipeline gives its nodes.
+
+    Args:
+        pipeline: Its name, by which extensions know it.
+        loop: Its event loop.
+        tell: Publishes a diagnostics or operational event: kind, group, node, body. From any thread.
+        note: Says a line to the operator. From any thread.
+        profile: Where CPU time is counted; None when nobody asked.
+        is_lossless: The source waits for the extensions: nothing is dropped because one is slow.
+    """
+
+    pipeline: str
+    loop: asyncio.AbstractEventLoop
+    tell: Callable[[str, Group, str, dict[str, Any]], None]
+    note: Callable[[str], None]
+    profile: Profile | None = None
+    is_lossless: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """An input of a node that takes frames.
+
+    Args:
+        target: The node.
+        has_inferences: Whether the input selects inferences beside the video.
+    """
+
+    target: Node
+    has_inferences: bool
+
+
+@dataclass(slots=True)
+class NodeCounts:
+    """What a node has done since the pipeline was activated.
+
+    Args:
+        received: Frames that reached it.
+        inferred: Frames in which it found something.
+        dropped: Frames that it did not work on although it should have, by cause.
+    """
+
+    received: int = 0
+    inferred: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class Node(ABC):
+    """A processor of a running pipeline.
+
+    Frames come with :meth:`receive`, one at a time, on the thread of the node before: the source's, or behind an
+    extension the event loop's. It passes them on with :meth:`emit`, and what it has found to message sinks with
+    :meth:`publish`.
+
+    Args:
+        name: Its name in the topology.
+        surroundings: What the pipeline gives it.
+    """
+
+    group: ClassVar[Group] = "processors"
+    takes_frames: ClassVar[bool] = True
+    """Whether it works on decoded frames; what takes encoded packets or messages alone does not."""
+    infers: ClassVar[bool] = True
+    """Whether it finds something."""
+
+    def __init__(self, name: str, surroundings: Surroundings) -> None:
+        self.name = name
+        self.counts = NodeCounts()
+        self._surroundings = surroundings
+        self._edges: list[Edge] = []
+        self._sinks: list[HubMessageSinkNode] = []
+
+    def connect(self, target: Node, *, has_inferences: bool) -> None:
+        """Has frames passed on to another node."""
+        self._edges.append(Edge(target, has_inferences))
+
+    def connect_sink(self, sink: HubMessageSinkNode) -> None:
+        """Has what is found here published."""
+        self._sinks.append(sink)
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether a message sink hears of what it finds."""
+        return bool(self._sinks)
+
+    @property
+    def passes_frames(self) -> bool:
+        """Whether another node gets its frames."""
+        return bool(self._edges)
+
+    @property
+    def targets(self) -> list[Node]:
+        """The nodes that get its frames."""
+        return [edge.target for edge in self._edges]
+
+    def deliver(self, sample: MediaSample) -> None:
+        """A frame arrives."""
+        self.counts.received += 1
+        profile = self._surroundings.profile
+        if profile is None:
+            self.receive(sample)
+        else:
+            with profile.of(self.name):
+                self.receive(sample)
+
+    @abstractmethod
+    def receive(self, sample: MediaSample) -> None:
+        """Works on a frame and passes it on; never raises for what a frame or a peer does."""
+
+    async def open(self) -> None:  # noqa: B027 # many nodes have nothing to do here
+        """Called on the loop before the first frame; does not wait for anybody far away."""
+
+    async def finish(self) -> None:  # noqa: B027 # many nodes have nothing to do here
+        """No more frames come: what is under way is finished and passed on, within a time of its own."""
+
+    async def close(self) -> None:  # noqa: B027 # many nodes have nothing to do here
+        """Lets go of everything, at once."""
+
+    def emit(self, sample: MediaSample) -> None:
+        """Passes a frame on."""
+        for edge in self._edges:
+            edge.target.deliver(sample if edge.has_inferences else sample.without_inferences())
+
+    def publish(self, timestamp: int, inferences: Sequence[Inference]) -> None:
+        """Hands inferences to the message sinks; nothing inferred, nothing published."""
+        if inferences:
+            for sink in self._sinks:
+                sink.publish_of(self.name, timestamp, inferences)

@@ -1,0 +1,161 @@
+"""What extension nodes have in common: sampling, images, order, and what is dropped when the extension is slow."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from framewire.errors import ConfigurationError, FrameError
+from framewire.model.inference import Inference, unscale_inferences
+from framewire.pipeline.image import ImageMaker, SentImage, form_of
+from framewire.pipeline.node import Node, Surroundings
+from framewire.pipeline.sample import WINDOW, MediaSample
+from framewire.pipeline.sampling import Sampler
+from framewire.topology.parts import Image, SamplingOptions
+
+BUSY = "extension-busy"
+"""Cause: so many frames waited for their answers that no more were sent."""
+
+AWAY = "extension-away"
+"""Cause: there was no connection, or it broke before the answer came."""
+
+UNANSWERED = "unanswered"
+"""Cause: the pipeline ended before the answer came."""
+
+HELD = "too-many-held"
+"""Cause: so many frames waited behind an answer that no more were held."""
+
+UNREADABLE = "cannot-be-encoded"
+"""Cause: no image could be made of the frame."""
+
+MOST_HELD = 64
+"""Frames that wait behind an answer so that the next node gets them in order. Each may be a decoded picture."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One frame in the line.
+
+    Args:
+        sample: The frame and what was known of it.
+        image: What is sent; None when the extension does not get it.
+        found: What was answered.
+        is_settled: Whether it can leave.
+    """
+
+    sample: MediaSample
+    image: SentImage | None = None
+    found: Sequence[Inference] = ()
+    is_settled: bool = False
+
+
+class ExtensionNode(Node):
+    """Sends frames to somebody else's model and adds what it answers.
+
+    Every frame leaves in the order of its arrival, sent or not; behind an answer that is awaited they wait, up to a
+    bound. At most `in_flight` frames are with the extension; those that come meanwhile are not sent.
+
+    Args:
+        name: Its name in the topology.
+        surroundings: What the pipeline gives it.
+        image: What the images look like.
+        sampling: Which frames are sent.
+        in_flight: Most frames that wait for their answer.
+    """
+
+    def __init__(
+        self, name: str, surroundings: Surroundings, image: Image, sampling: SamplingOptions, in_flight: int
+    ) -> None:
+        super().__init__(name, surroundings)
+        self._sampling = sampling
+        self._sampler = Sampler(sampling.maximum_samples_per_second)
+        self._images = ImageMaker(form_of(image))
+        # A source that waits has no more than its window under way: there is a place for each of them.
+        self._places = threading.Semaphore(max(in_flight, WINDOW) if surroundings.is_lossless else in_flight)
+        self._line: deque[Entry] = deque()
+        self._loop_thread = 0
+        self._is_told_of_image = False
+        self.sent = 0
+        """Frames that were answered, however."""
+
+    async def open(self) -> None:
+        self._loop_thread = threading.get_ident()
+
+    def receive(self, sample: MediaSample) -> None:
+        entry = Entry(sample)
+        if self._wants(sample):
+            entry.image = self._image(sample)
+        if entry.image is None and not self.passes_frames:
+            return
+        sample.hold()
+        if threading.get_ident() == self._loop_thread:
+            self._line_up(entry)
+        else:
+            self._surroundings.loop.call_soon_threadsafe(self._line_up, entry)
+
+    def _wants(self, sample: MediaSample) -> bool:
+        if self._sampling.skip_samples_without_annotation and not sample.inferences:
+            return False
+        return self._sampler.takes(sample.timestamp)
+
+    def _image(self, sample: MediaSample) -> SentImage | None:
+        if not self._places.acquire(blocking=False):
+            self.counts.dropped[BUSY] += 1
+            return None
+        try:
+            return self._images.make(sample.picture)
+        except (ConfigurationError, FrameError) as error:
+            self._places.release()
+            self.counts.dropped[UNREADABLE] += 1
+            if not self._is_told_of_image:
+                self._is_told_of_image = True
+                self._surroundings.note(f"{self.name}: {error}")
+            return None
+
+    def _line_up(self, entry: Entry) -> None:
+        """On the loop: a frame takes its place."""
+        if entry.image is None:
+            entry.is_settled = True
+            if len(self._line) >= MOST_HELD:
+                self.counts.dropped[HELD] += 1
+                entry.sample.release()
+                return
+        self._line.append(entry)
+        if entry.image is None:
+            self._let_go()
+        else:
+            self.submit(entry)
+
+    @abstractmethod
+    def submit(self, entry: Entry) -> None:
+        """On the loop: sends a frame. :meth:`settle` or :meth:`fail` follows, sooner or later."""
+
+    def settle(self, entry: Entry, inferences: Sequence[Inference]) -> None:
+        """On the loop: the answer to a frame has come."""
+        self.sent += 1
+        if entry.image is not None:
+            entry.found = unscale_inferences(inferences, entry.image.scaling)
+        self._end(entry)
+
+    def fail(self, entry: Entry, cause: str) -> None:
+        """On the loop: no answer will come."""
+        self.counts.dropped[cause] += 1
+        self._end(entry)
+
+    def _end(self, entry: Entry) -> None:
+        entry.is_settled = True
+        self._places.release()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        while self._line and self._line[0].is_settled:
+            entry = self._line.popleft()
+            sample = entry.sample.with_found(entry.found)
+            if entry.found:
+                self.counts.inferred += 1
+                self.publish(sample.timestamp, sample.inferences)
+            self.emit(sample)
+            sample.release()

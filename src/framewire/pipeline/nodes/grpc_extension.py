@@ -1,0 +1,236 @@
+"""Extensions that speak the gRPC contract."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import Any
+
+from framewire.client import Client, ClientOptions, Match
+from framewire.errors import ConfigurationError, FrameError, FramewireError, PeerError
+from framewire.model.format import VideoFormat
+from framewire.model.message import GraphIdentifier
+from framewire.pipeline.backoff import Backoff
+from framewire.pipeline.node import Surroundings
+from framewire.pipeline.nodes.extension import AWAY, UNANSWERED, UNREADABLE, Entry, ExtensionNode
+from framewire.topology.nodes import GrpcExtension
+from framewire.topology.parts import TlsEndpoint, UsernamePasswordCredentials
+
+IN_FLIGHT = 8
+"""Frames with the extension at once: enough for one that works in batches; what is more waits too long to be live."""
+
+_ANSWER_S = 30.0
+"""How long an answer may take before the connection is taken for dead."""
+
+_FINISH_S = 30.0
+"""How long the last answers may take when no more frames come."""
+
+_EVENTS = {
+    "UNAVAILABLE": "Diagnostics.NetworkError",
+    "DEADLINE_EXCEEDED": "Diagnostics.NetworkError",
+    "UNAUTHENTICATED": "Diagnostics.AuthenticationError",
+    "PERMISSION_DENIED": "Diagnostics.AuthorizationError",
+}
+"""Event by gRPC status; all others are protocol errors."""
+
+
+class GrpcExtensionNode(ExtensionNode):
+    """Plays the camera of the contract: one session after the other, as long as the pipeline is active.
+
+    A session ends when the extension goes away, or when the form of the images changes. Frames that were with an
+    extension that went away are counted as dropped; of a source that waits they are sent again.
+
+    Args:
+        definition: What the topology says.
+        surroundings: What the pipeline gives it.
+    """
+
+    def __init__(self, definition: GrpcExtension, surroundings: Surroundings) -> None:
+        super().__init__(definition.name, surroundings, definition.image, definition.sampling_options, IN_FLIGHT)
+        self._address = definition.endpoint.url
+        self._options = _client_options(definition, surroundings.pipeline)
+        self._waiting: deque[Entry] = deque()
+        self._sent: dict[int, tuple[Entry, float]] = {}
+        self._changed = asyncio.Event()
+        self._backoff = Backoff()
+        self._task: asyncio.Task[None] | None = None
+        self._is_away = False
+        self._is_told = False
+        self._is_finishing = False
+        self.sessions = 0
+        """How many have been accepted."""
+
+    async def open(self) -> None:
+        await super().open()
+        self._task = asyncio.create_task(self._run(), name=f"framewire node {self.name}")
+
+    async def finish(self) -> None:
+        self._is_finishing = True
+        self._changed.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_FINISH_S)
+        await self.close()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+        for entry in self._unanswered():
+            self.fail(entry, UNANSWERED)
+
+    def submit(self, entry: Entry) -> None:
+        if self._task is None:
+            self.fail(entry, UNANSWERED)
+        elif self._is_away and not self._surroundings.is_lossless:
+            self.fail(entry, AWAY)
+        else:
+            self._waiting.append(entry)
+            self._changed.set()
+
+    async def _run(self) -> None:
+        while True:
+            while not self._waiting:
+                if self._is_finishing:
+                    return
+                self._changed.clear()
+                await self._changed.wait()
+            try:
+                await self._session(_form_of(self._waiting[0]))
+                self._lose(None)
+            except FramewireError as error:
+                self._lose(error)
+                self._is_away = True
+                await asyncio.sleep(self._backoff.pause_s())
+                self._is_away = False
+
+    async def _session(self, video_format: VideoFormat) -> None:
+        """One session, from its first frame until its form changes, the pipeline ends, or it breaks."""
+        failure: FramewireError | None = None
+        async with Client(self._address, video_format, self._options) as client:
+            self.sessions += 1
+            if self._is_told:
+                self._is_told = False
+                self._surroundings.note(f"{self.name}: {self._address} is back")
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    sending = tasks.create_task(self._send(client, video_format))
+                    watching = tasks.create_task(self._watch())
+                    await self._receive(client)
+                    sending.cancel()
+                    watching.cancel()
+            except* FramewireError as errors:
+                failure = _first(errors)
+        if failure is not None:
+            raise failure
+
+    async def _send(self, client: Client, video_format: VideoFormat) -> None:
+        while True:
+            while not self._waiting and not self._is_finishing:
+                self._changed.clear()
+                await self._changed.wait()
+            if not self._waiting or _form_of(self._waiting[0]) != video_format:
+                await client.finish()
+                return
+            entry = self._waiting.popleft()
+            image = entry.image
+            assert image is not None
+            try:
+                number = await client.send(image.data, entry.sample.timestamp, entry.sample.inferences)
+            except FrameError as error:
+                self._surroundings.note(f"{self.name}: {error}")
+                self.fail(entry, UNREADABLE)
+                continue
+            except BaseException:
+                self._waiting.appendleft(entry)
+                raise
+            self._sent[number] = (entry, time.monotonic())
+
+    async def _receive(self, client: Client) -> None:
+        async for result in client:
+            if result.match is not Match.MATCHED:
+                continue
+            # The client gives an answer only after `send` has told us the number.
+            entry, _ = self._sent.pop(result.sequence_number)
+            self._backoff.reset()
+            self.settle(entry, result.inferences)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            if any(now - since > _ANSWER_S for _, since in self._sent.values()):
+                raise PeerError(
+                    f"{self._address} has not answered a frame for {_ANSWER_S:g} s", status="DEADLINE_EXCEEDED"
+                )
+
+    def _lose(self, error: FramewireError | None) -> None:
+        """The session is over: what was not answered is sent again or counted."""
+        lost = [entry for entry, _ in self._sent.values()]
+        self._sent.clear()
+        if self._surroundings.is_lossless:
+            self._waiting.extendleft(reversed(lost))
+        else:
+            if error is not None:
+                lost += self._waiting
+                self._waiting.clear()
+            for entry in lost:
+                self.fail(entry, AWAY)
+        if error is None or self._is_told:
+            return
+        self._is_told = True
+        self._surroundings.note(f"{self.name}: {error}; trying again")
+        status = error.status if isinstance(error, PeerError) else "INVALID_ARGUMENT"
+        self._surroundings.tell(
+            _EVENTS.get(status, "Diagnostics.ProtocolError"), self.group, self.name, self._event_body(status, error)
+        )
+
+    def _event_body(self, status: str, error: FramewireError) -> dict[str, Any]:
+        return {
+            "code": status,
+            "target": self._address,
+            "protocol": "grpc",
+            "details": [{"code": "GrpcExtensionError", "message": str(error)}],
+        }
+
+    def _unanswered(self) -> list[Entry]:
+        entries = [entry for entry, _ in self._sent.values()] + list(self._waiting)
+        self._sent.clear()
+        self._waiting.clear()
+        return entries
+
+
+def _client_options(definition: GrpcExtension, pipeline: str) -> ClientOptions:
+    endpoint, transfer = definition.endpoint, definition.data_transfer
+    user, password = None, ""
+    if isinstance(endpoint.credentials, UsernamePasswordCredentials):
+        user, password = endpoint.credentials.username, endpoint.credentials.password.get_secret_value()
+    certificates = None
+    if isinstance(endpoint, TlsEndpoint) and endpoint.trusted_certificates is not None:
+        certificates = "\n".join(endpoint.trusted_certificates.certificates).encode()
+    return ClientOptions(
+        shared_memory_bytes=transfer.shared_memory_size_mib << 20 if transfer.mode == "sharedMemory" else 0,
+        in_flight=IN_FLIGHT,
+        configuration=definition.extension_configuration,
+        identifier=GraphIdentifier("", pipeline, definition.name),
+        user=user,
+        password=password,
+        is_encrypted=isinstance(endpoint, TlsEndpoint),
+        trusted_certificates=certificates,
+    )
+
+
+def _form_of(entry: Entry) -> VideoFormat:
+    assert entry.image is not None
+    return entry.image.video_format
+
+
+def _first(errors: BaseExceptionGroup[FramewireError]) -> FramewireError:
+    for error in errors.exceptions:
+        if isinstance(error, FramewireError):
+            return error
+        with contextlib.suppress(AttributeError):
+            return _first(error)
+    return ConfigurationError("nothing is known of the failure")

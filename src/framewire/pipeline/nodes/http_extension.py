@@ -1,0 +1,164 @@
+"""Extensions that take one image in a POST (topologies, section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from framewire.client.http_extension import Busy, ExtensionError, HttpExtensionClient, NetworkError, Trust
+from framewire.errors import FramewireError
+from framewire.model.format import Encoding
+from framewire.pipeline.backoff import Backoff
+from framewire.pipeline.node import Surroundings
+from framewire.pipeline.nodes.extension import AWAY, UNANSWERED, Entry, ExtensionNode
+from framewire.topology.nodes import HttpExtension
+from framewire.topology.parts import HttpHeaderCredentials, TlsEndpoint, UsernamePasswordCredentials
+
+IN_FLIGHT = 2
+"""Requests at once: the next image is on its way while the extension works on one."""
+
+_FINISH_S = 30.0
+"""How long the last answers may take when no more frames come."""
+
+PAUSED = "extension-asked-for-a-pause"
+"""Cause: the extension answered 503 a moment ago."""
+
+REFUSED = "extension-refused"
+"""Cause: the extension answered with an error."""
+
+_CONTENT_TYPES = {
+    Encoding.JPG: "image/jpeg",
+    Encoding.PNG: "image/png",
+    Encoding.BMP: "image/bmp",
+    Encoding.RAW: "image/x-raw",
+}
+
+
+class HttpExtensionNode(ExtensionNode):
+    """Posts images, and waits when it is told to or when nobody is there.
+
+    Args:
+        definition: What the topology says.
+        surroundings: What the pipeline gives it.
+    """
+
+    def __init__(self, definition: HttpExtension, surroundings: Surroundings) -> None:
+        super().__init__(definition.name, surroundings, definition.image, definition.sampling_options, IN_FLIGHT)
+        self._client = _client_of(definition)
+        # No more frames than there are places; None ends a task.
+        self._waiting: asyncio.Queue[Entry | None] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._backoff = Backoff()
+        self._pause_cause: str | None = None
+        self._is_told = False
+
+    async def open(self) -> None:
+        await super().open()
+        self._tasks = {asyncio.create_task(self._run()) for _ in range(IN_FLIGHT)}
+
+    async def finish(self) -> None:
+        for _ in self._tasks:
+            self._waiting.put_nowait(None)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_FINISH_S)
+        await self.close()
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks = set()
+        while not self._waiting.empty():
+            if (entry := self._waiting.get_nowait()) is not None:
+                self.fail(entry, UNANSWERED)
+        await self._client.close()
+
+    def submit(self, entry: Entry) -> None:
+        if not self._tasks:
+            self.fail(entry, UNANSWERED)
+        elif self._pause_cause is not None and not self._surroundings.is_lossless:
+            self.fail(entry, self._pause_cause)
+        else:
+            self._waiting.put_nowait(entry)
+
+    async def _run(self) -> None:
+        while (entry := await self._waiting.get()) is not None:
+            try:
+                while not await self._is_done(entry):
+                    pass
+            except asyncio.CancelledError:
+                if not entry.is_settled:
+                    self.fail(entry, UNANSWERED)
+                raise
+
+    async def _is_done(self, entry: Entry) -> bool:
+        """Posts a frame; False when it is to be posted once more."""
+        image = entry.image
+        assert image is not None
+        data = image.data if isinstance(image.data, bytes) else image.data.tobytes()
+        try:
+            answer = await self._client.post(data, _CONTENT_TYPES[image.video_format.encoding])
+        except Busy as busy:
+            return await self._pause(entry, PAUSED, busy.retry_after_s)
+        except NetworkError as error:
+            self._tell("Diagnostics.NetworkError", _network_body(error, self._client.address), error)
+            return await self._pause(entry, AWAY, None)
+        except ExtensionError as error:
+            # Every answer of this kind is told, as the edge module did.
+            self._surroundings.tell("Diagnostics.ProtocolError", self.group, self.name, error.body)
+            self._say(error)
+            self.fail(entry, REFUSED)
+            return True
+        self._backoff.reset()
+        if self._is_told:
+            self._is_told = False
+            self._surroundings.note(f"{self.name}: {self._client.address} answers again")
+        self.settle(entry, answer.inferences)
+        return True
+
+    async def _pause(self, entry: Entry, cause: str, pause_s: float | None) -> bool:
+        if not self._surroundings.is_lossless:
+            self.fail(entry, cause)
+        self._pause_cause = cause
+        try:
+            await asyncio.sleep(self._backoff.pause_s() if pause_s is None else pause_s)
+        finally:
+            self._pause_cause = None
+        return not self._surroundings.is_lossless
+
+    def _tell(self, kind: str, body: dict[str, Any], error: FramewireError) -> None:
+        """Once, until it answers again."""
+        if not self._is_told:
+            self._surroundings.tell(kind, self.group, self.name, body)
+        self._say(error)
+
+    def _say(self, error: FramewireError) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self._surroundings.note(f"{self.name}: {error}")
+
+
+def _network_body(error: FramewireError, address: str) -> dict[str, Any]:
+    return {
+        "code": "UNAVAILABLE",
+        "target": address,
+        "protocol": "http",
+        "details": [{"code": "HttpExtensionError", "message": str(error)}],
+    }
+
+
+def _client_of(definition: HttpExtension) -> HttpExtensionClient:
+    endpoint, credentials = definition.endpoint, definition.endpoint.credentials
+    user: str | None = None
+    password = ""
+    header: tuple[str, str] | None = None
+    trust: Trust | None = None
+    if isinstance(credentials, UsernamePasswordCredentials):
+        user, password = credentials.username, credentials.password.get_secret_value()
+    elif isinstance(credentials, HttpHeaderCredentials):
+        header = (credentials.header_name, credentials.header_value.get_secret_value())
+    if isinstance(endpoint, TlsEndpoint):
+        trusted, options = endpoint.trusted_certificates, endpoint.validation_options
+        trust = Trust(trusted.certificates if trusted else (), options.ignore_hostname, options.ignore_signature)
+    return HttpExtensionClient(endpoint.url, user=user, password=password, header=header, trust=trust)

@@ -1,0 +1,9 @@
+"""The commands, and the cameras that misbehave, are shared with their own tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_TESTS = Path(__file__).resolve().parents[1]
+sys.path.extend(str(_TESTS / name) for name in ("cli", "rtsp"))

@@ -1,0 +1,116 @@
+"""HTTP extensions in a pipeline: a real server on a real socket, run by ``framewire run``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from command_line import documents, framewire, running
+from http_extensions import extension, found
+from pipeline_documents import hub, node, source, topology, typed, written
+
+SCENE = "test:size=320x180,frames=20,fps=10"
+
+
+def http(address: str, **members: Any) -> dict[str, Any]:
+    return node(
+        "HttpExtension",
+        "ai",
+        "camera",
+        **{
+            "endpoint": typed("UnsecuredEndpoint", url=address),
+            "image": {"scale": {"width": "64", "height": "64"}, "format": typed("ImageFormatBmp")},
+            **members,
+        },
+    )
+
+
+def play(tmp_path: Path, *processors: dict[str, Any], fast: bool = True) -> tuple[list[dict[str, Any]], str]:
+    path = written(tmp_path, topology(source(SCENE), *processors, hub("ai")))
+    finished = framewire("run", path, *(["--as-fast-as-possible"] if fast else []))
+    assert finished.returncode == 0, finished.stderr
+    assert "Traceback" not in finished.stderr
+    return documents(finished.stdout), finished.stderr
+
+
+def of_kind(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    whole = f"Microsoft.VideoAnalyzer.{kind}"
+    return [one["body"] for one in messages if one["applicationProperties"]["eventType"] == whole]
+
+
+def test_images_are_posted_and_boxes_come_back_without_the_padding(tmp_path: Path) -> None:
+    with extension(lambda _: found()) as (address, requests):
+        messages, _ = play(tmp_path, http(address))
+    bodies = of_kind(messages, "Analytics.Inference")
+    assert len(bodies) == len(requests.bodies) == 20
+    # 320x180 in 64x64 lies in rows 14 to 49: a box over rows 16 to 47 of 64 covers nearly all of it.
+    (entity,) = bodies[0]["inferences"]
+    assert entity["entity"]["tag"] == {"value": "car", "confidence": 0.5}
+    assert entity["entity"]["box"]["l"] == 0
+    assert entity["entity"]["box"]["t"] == pytest.approx((16 - 14) / 36)
+    assert entity["entity"]["box"]["h"] == pytest.approx(32 / 36)
+    picture = cv2.imdecode(np.frombuffer(requests.bodies[0], np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape == (64, 64, 3)
+    assert (picture[:14] == 0).all()
+    first = {name.lower(): value for name, value in requests.headers[0].items()}
+    assert first["content-type"] == "image/bmp"
+    assert first["accept"] == "application/json"
+    assert len({one["x-ms-client-request-id"] for one in requests.headers}) == 20
+
+
+def test_nothing_found_is_no_event(tmp_path: Path) -> None:
+    with extension(lambda _: (204, {}, b"")) as (address, requests):
+        messages, _ = play(tmp_path, http(address))
+    assert of_kind(messages, "Analytics.Inference") == []
+    assert len(requests.bodies) == 20
+
+
+def test_an_answer_that_is_an_error_is_a_protocol_error_event(tmp_path: Path) -> None:
+    with extension(lambda number: (400, {}, b"bad image") if number == 3 else found()) as (address, _):
+        messages, said = play(tmp_path, http(address))
+    assert of_kind(messages, "Diagnostics.ProtocolError") == [
+        {
+            "code": "400",
+            "target": address,
+            "details": [{"code": "HttpExtensionErrorResponse", "message": "bad image"}],
+            "protocol": "http",
+        }
+    ]
+    assert len(of_kind(messages, "Analytics.Inference")) == 19
+    assert "bad image" in said
+
+
+def test_a_source_that_waits_asks_again_after_a_pause(tmp_path: Path) -> None:
+    busy = (503, {"Retry-After": "0"}, b"")
+    with extension(lambda number: busy if number in (2, 5) else found()) as (address, requests):
+        messages, _ = play(tmp_path, http(address))
+    assert len(of_kind(messages, "Analytics.Inference")) == 20
+    assert len(requests.bodies) == 22
+
+
+def test_credentials_are_sent_and_never_shown(tmp_path: Path) -> None:
+    endpoint = {"credentials": typed("HttpHeaderCredentials", headerName="x-key", headerValue="s3cret")}
+    with extension(lambda _: (403, {}, b"")) as (address, requests):
+        endpoint = typed("UnsecuredEndpoint", url=address, **endpoint)
+        messages, said = play(tmp_path, http(address, endpoint=endpoint))
+    assert {one["x-key"] for one in requests.headers} == {"s3cret"}
+    assert len(of_kind(messages, "Diagnostics.ProtocolError")) == 20
+    assert "s3cret" not in said + json.dumps(messages)
+
+
+def test_an_extension_that_is_not_there_is_told_once_and_found_when_it_comes(tmp_path: Path) -> None:
+    with extension(lambda _: found()) as (address, _):
+        pass
+    path = written(tmp_path, topology(source("test:size=320x180"), http(address), hub("ai")))
+    with running("run", path) as pipeline:
+        pipeline.until_said("ai: .* cannot be reached")
+        with extension(lambda _: (204, {}, b""), port=int(address.rpartition(":")[2].partition("/")[0])):
+            pipeline.until_said("ai: .* answers again")
+            assert pipeline.stop() == 0
+    assert len(of_kind(documents(pipeline.stdout), "Diagnostics.NetworkError")) == 1
+    assert pipeline.stderr.count("cannot be reached") == 1
