@@ -223,6 +223,32 @@ def test_two_selectors_with_is_are_alternatives() -> None:
     assert [item.takes(media) for media in ("video", "audio", "application")] == [True, True, False]
 
 
+def test_inputs_have_the_names_of_their_nodes_in_whatever_case_they_are_written() -> None:
+    grpc = topology_of(swapped(STREET, ('{"nodeName": "motion"}', '{"nodeName": "MOTION"}'))).nodes["grpc"]
+    assert isinstance(grpc, GrpcExtension)
+    assert grpc.inputs == (NodeInput(node_name="motion"),)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        ('{"value": "video"}', '{"value": "application"}', [True, False, True]),
+        ('{"value": "video"}', '{"operator": "isNot", "value": "video"}', [True, True, True]),
+        ('{"value": "video"}', '{"value": "audio"}', [True, True, False]),
+    ],
+)
+def test_a_node_that_is_named_twice_is_one_input(first: str, second: str, taken: list[bool]) -> None:
+    inputs = ", ".join(f'{{"nodeName": "motion", "outputSelectors": [{item}]}}' for item in (first, second))
+    loaded = load_topology(swapped(STREET, ('"inputs": [{"nodeName": "motion"}]', f'"inputs": [{inputs}]')))
+    assert loaded.problems == ()
+    assert loaded.topology is not None
+    grpc = loaded.topology.nodes["grpc"]
+    assert isinstance(grpc, GrpcExtension)
+    (item,) = grpc.inputs
+    assert item.node_name == "motion"
+    assert [item.takes(media) for media in ("video", "audio", "application")] == taken
+
+
 @pytest.mark.parametrize(
     "url",
     [

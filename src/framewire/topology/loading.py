@@ -21,7 +21,7 @@ from framewire.topology.placement import check_placement
 from framewire.topology.problems import Findings, Problem, is_secret_name, listed, printable, quoted
 from framewire.topology.reachability import check_publishing, check_reachability
 from framewire.topology.scalars import Leaf, WrongValueError, name, read_name, text
-from framewire.topology.wiring import MAX_NODES, check_flow, wire
+from framewire.topology.wiring import MAX_NODES, Wired, check_flow, settled_inputs, wire
 
 _MAX_PARAMETERS = 1000
 _VERSIONS = ("1.0", "1.1")
@@ -116,18 +116,20 @@ class _Loader:
         pipeline_name = self._check_pipeline_name(name)
         scope = self._scope(properties, name, pipeline_name)
         groups = self._nodes(properties, Binder(self._findings, scope))
-        self._check(properties, [node for nodes in groups.values() for node in nodes])
-        self._tell_unset(scope, properties)
-        nodes = [node.model for group in groups.values() for node in group]
-        # Once the notes are told there may be a document without errors whose nodes are not complete.
-        if self._findings.errors or not all(nodes) or scope.unset or not properties.model:
+        nodes = [node for members in groups.values() for node in members]
+        wired = self._check(properties, nodes)
+        self._tell_unset(scope)
+        if self._findings.errors or scope.unset or not properties.model or not all(node.model for node in nodes):
             return None
         return Topology(
             name=name,
             description=properties.model.description,
             parameters=tuple(_guarded(declared) for declared in properties.model.parameters),
             pipeline_name=pipeline_name,
-            **{group: tuple(node.model for node in members) for group, members in groups.items()},
+            **{
+                group: tuple(_settled(wired[node.model.name.lower()]) for node in members)
+                for group, members in groups.items()
+            },
         )
 
     def _check_pipeline_name(self, topology_name: str) -> str:
@@ -222,7 +224,7 @@ class _Loader:
                 groups[group].append(binder.bind_typed(item, kinds, others=others, fallback=FedNode))
         return groups
 
-    def _check(self, properties: Bound, nodes: list[Bound]) -> None:
+    def _check(self, properties: Bound, nodes: list[Bound]) -> dict[str, Wired]:
         for node in nodes:
             if node.is_known:
                 check_node(node, self._findings)
@@ -238,6 +240,7 @@ class _Loader:
         check_reachability(wired, self._findings, is_complete=is_complete)
         if is_complete and errors == self._findings.errors:
             check_publishing(wired, properties.place("sinks"), self._findings)
+        return wired
 
     def _check_sources(self, properties: Bound, nodes: list[Bound]) -> None:
         cameras = [node for node in nodes if node.kind is RtspSource and node.is_known]
@@ -254,7 +257,7 @@ class _Loader:
                 properties.place("sources"), "no RtspSource", allowed="exactly one", is_value_shown=False
             )
 
-    def _tell_unset(self, scope: Scope, properties: Bound) -> None:
+    def _tell_unset(self, scope: Scope) -> None:
         for parameter in scope.unset.values():
             self._findings.add(
                 "note" if self._may_be_unset else "error",
@@ -281,6 +284,12 @@ def check_version(document: Bound, findings: Findings) -> None:
     version = document.value("api_version")
     if version is not None and version not in _VERSIONS:
         findings.warning(document.place("api_version"), "unknown version; read as 1.1", allowed=", ".join(_VERSIONS))
+
+
+def _settled(one: Wired) -> Any:
+    """The model of a node, its inputs as they are connected."""
+    model: Node = one.node.model
+    return model.model_copy(update={"inputs": settled_inputs(one)}) if isinstance(model, FedNode) else model
 
 
 def _guarded(declared: ParameterDeclaration) -> ParameterDeclaration:

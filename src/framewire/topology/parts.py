@@ -20,6 +20,7 @@ from framewire.topology.scalars import boolean, certificate, choice, name, rate,
 TYPE_PREFIX = "#Microsoft.VideoAnalyzer."
 
 MediaType = Literal["video", "audio", "application"]
+MEDIA: tuple[MediaType, ...] = ("video", "audio", "application")
 PIXEL_FORMATS = tuple(member.name.lower() for member in PixelFormat if member is not PixelFormat.NONE)
 
 

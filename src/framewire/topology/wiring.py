@@ -23,7 +23,7 @@ from framewire.topology.nodes import (
     SignalGateProcessor,
     VideoSink,
 )
-from framewire.topology.parts import Part, selects
+from framewire.topology.parts import MEDIA, NodeInput, Part, selects
 from framewire.topology.problems import Findings, listed, quoted
 
 MAX_NODES = 200
@@ -171,13 +171,26 @@ def _find_feeds(one: Wired, wired: dict[str, Wired], findings: Findings, *, is_c
         if selectors in feed.selectors:
             findings.warning(place, f"{one.title} names this input twice")
         feed.selectors.append(selectors)
-        if not any(selects(iter(selectors), media) for media in ("video", "audio", "application")):
+        if not any(selects(iter(selectors), media) for media in MEDIA):
             findings.error(
                 item.place("output_selectors"),
                 "these selectors let nothing through",
                 allowed="video, audio or application",
                 is_value_shown=False,
             )
+
+
+def settled_inputs(one: Wired) -> tuple[NodeInput, ...]:
+    """The inputs of a node that has no errors: each giver once, by its own name, with what any of them lets through."""
+    inputs: list[NodeInput] = []
+    for feed in one.feeds.values():
+        selectors = feed.selectors[0]
+        if len(feed.selectors) > 1:
+            taken = [media for media in MEDIA if feed.takes(media)]
+            selectors = [] if len(taken) == len(MEDIA) else [("is", media) for media in taken]
+        parts = [{"operator": operator, "value": value} for operator, value in selectors]
+        inputs.append(NodeInput.model_validate({"node_name": feed.giver.name, "output_selectors": parts}))
+    return tuple(inputs)
 
 
 def check_flow(wired: dict[str, Wired], findings: Findings) -> None:
