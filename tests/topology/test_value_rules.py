@@ -62,7 +62,7 @@ CASES = [
         [
             (
                 '33:35: error: /properties/processors/0/eventAggregationWindow is "1s": no duration; allowed: an'
-                " ISO 8601 duration, PT0S to PT1H; did you mean PT1S?"
+                " ISO 8601 duration, PT0S to P1D; did you mean PT1S?"
             )
         ],
         id="no duration",
@@ -73,7 +73,7 @@ CASES = [
         [
             (
                 '33:35: error: /properties/processors/0/eventAggregationWindow is "00:00:05": no duration;'
-                " allowed: an ISO 8601 duration, PT0S to PT1H; did you mean PT5S?"
+                " allowed: an ISO 8601 duration, PT0S to P1D; did you mean PT5S?"
             )
         ],
         id="a duration as on a clock",
@@ -81,12 +81,7 @@ CASES = [
     pytest.param(
         STREET,
         [('"eventAggregationWindow": "PT1S"', '"eventAggregationWindow": "-PT1S"')],
-        [
-            (
-                '33:35: error: /properties/processors/0/eventAggregationWindow is "-PT1S": too small; allowed:'
-                " PT0S to PT1H"
-            )
-        ],
+        [('33:35: error: /properties/processors/0/eventAggregationWindow is "-PT1S": too small; allowed: PT0S to P1D')],
         id="a duration below zero",
     ),
     pytest.param(
@@ -95,7 +90,7 @@ CASES = [
         [
             (
                 '33:35: error: /properties/processors/0/eventAggregationWindow is "P1M": no duration; allowed: an'
-                " ISO 8601 duration, PT0S to PT1H"
+                " ISO 8601 duration, PT0S to P1D"
             )
         ],
         id="a duration in months",

@@ -64,7 +64,7 @@ class MotionDetectionProcessor(FedNode):
 
     sensitivity: Annotated[_Level, choice("low", "medium", "high")] = "medium"
     output_motion_region: Annotated[bool, boolean()] = True
-    event_aggregation_window: Annotated[float, duration(0, _HOUR_S)] = 1.0
+    event_aggregation_window: Annotated[float, duration(0, _DAY_S)] = 1.0
     mask: Annotated[tuple[Polygon, ...], mask_leaf()] = Field(
         default=(), validation_alias="framewire:mask", serialization_alias="framewire:mask"
     )
