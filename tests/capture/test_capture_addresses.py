@@ -58,9 +58,15 @@ def test_an_address_that_cannot_be_is_refused(address: str, problem: str) -> Non
         ({"stall_s": 0.0}, r"stall_s 0.0 is out of range; allowed: 0.01 to 86400 seconds"),
         ({"stall_s": float("nan")}, "stall_s nan is out of range"),
         ({"connect_timeout_s": float("inf")}, "connect_timeout_s inf is out of range"),
+        ({"picture_s": -1.0}, "picture_s -1.0 is out of range"),
         ({"backoff_least_s": 90.0}, "backoff_least_s 90.0 is more than backoff_most_s 60.0"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         CaptureOptions("rtsp://camera/", **options)  # type: ignore[arg-type]
+
+
+def test_certificates_that_are_not_there_are_told_at_once() -> None:
+    with pytest.raises(ConfigurationError, match=r"the trusted certificates /no/such\.pem do not exist"):
+        target_of(CaptureOptions("rtsps://camera/", trusted_certificates="/no/such.pem"))

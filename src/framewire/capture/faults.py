@@ -79,6 +79,14 @@ NO_PICTURE = Fault(
     "see whether the camera is well, and how often it sends a key frame",
 )
 
+UNTRUSTED = Fault(
+    NETWORK,
+    "tls",
+    "Untrusted",
+    "no secure connection: the certificate is not trusted or does not name this host, or there is no such host",
+    "check the address and the trusted certificates",
+)
+
 _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
     (
         av.error.HTTPUnauthorizedError,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from framewire.capture.faults import SessionError, fault_of
+from framewire.capture.faults import UNTRUSTED, SessionError, fault_of
 from framewire.capture.login import with_login
 from framewire.capture.options import CaptureOptions
 from framewire.capture.pictures import Converter
@@ -65,8 +65,13 @@ def target_of(options: CaptureOptions) -> Target:
     """Finds out what an address stands for.
 
     Raises:
-        ConfigurationError: It is of no kind that is known, or there is no such file.
+        ConfigurationError: It is of no kind that is known, or there is no such file; a login that cannot be.
     """
+    certificates = options.trusted_certificates
+    if certificates is not None and not Path(certificates).is_file():
+        raise ConfigurationError(
+            f"the trusted certificates {certificates} do not exist", allowed="a file in PEM format"
+        )
     path = re.sub(r"^file:(//(localhost)?(?=/))?", "", options.address.strip())
     # FFmpeg knows its protocols in lower case only.
     path = re.sub(r"^[A-Za-z]+(?=://)", lambda scheme: scheme[0].lower(), path)
@@ -88,35 +93,42 @@ def target_of(options: CaptureOptions) -> Target:
 def _open_rtsp(url: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
     is_encrypted = url.startswith("rtsps")
     transport = "https" if is_encrypted and options.transport == "http" else options.transport
-    return VideoReader(
-        url,
-        options={
-            "rtsp_transport": transport,
-            "timeout": _microseconds(options.stall_s + _READ_GRACE_S),
-            "allowed_media_types": "video",
-            # A session would start a second later, only for a nominal rate that nobody needs.
-            "fpsprobesize": "0",
-            # Whatever the camera answers, nothing else is opened: no file, no other server by another protocol.
-            "protocol_whitelist": "rtsp,rtp,udp,tcp,tls,http,https,httpproxy",
-        },
-        open_timeout_s=options.connect_timeout_s,
-        converter=converter,
-        counters=counters,
-    )
+    specific = {
+        "rtsp_transport": transport,
+        "allowed_media_types": "video",
+        # A session would start a second later, only for a nominal rate that nobody needs.
+        "fpsprobesize": "0",
+        # Whatever the camera answers, nothing else is opened: no file, no other server by another protocol.
+        "protocol_whitelist": "rtsp,rtp,udp,tcp,tls,http,https,httpproxy",
+    }
+    return _open_network(url, specific, options, converter, counters)
 
 
 def _open_web(url: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
-    return VideoReader(
-        url,
-        options={
-            "timeout": _microseconds(options.stall_s + _READ_GRACE_S),
-            # A playlist may name other servers, but no file of this machine.
-            "protocol_whitelist": "http,https,tcp,tls,crypto,httpproxy",
-        },
-        open_timeout_s=options.connect_timeout_s,
-        converter=converter,
-        counters=counters,
-    )
+    # A playlist may name other servers, but no file of this machine.
+    specific = {"protocol_whitelist": "http,https,tcp,tls,crypto,httpproxy"}
+    return _open_network(url, specific, options, converter, counters)
+
+
+def _open_network(
+    url: str, specific: dict[str, str], options: CaptureOptions, converter: Converter, counters: Counters
+) -> Reader:
+    is_verified = options.trusted_certificates is not None and url.startswith(("rtsps", "https"))
+    tls = {"tls_verify": "1", "ca_file": options.trusted_certificates or ""} if is_verified else {}
+    timeout = str(int((options.stall_s + _READ_GRACE_S) * 1_000_000))
+    try:
+        return VideoReader(
+            url,
+            options={"timeout": timeout, **specific, **tls},
+            open_timeout_s=options.connect_timeout_s,
+            converter=converter,
+            counters=counters,
+        )
+    except SessionError as error:
+        # FFmpeg has one number for this and for a name that nobody knows.
+        if is_verified and error.fault.code == "inputOutput":
+            raise SessionError(UNTRUSTED) from None
+        raise
 
 
 def _open_file(path: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
@@ -143,10 +155,6 @@ def _open_test(spec: str, options: CaptureOptions, converter: Converter, counter
 
 def _open_folder(path: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
     return SourceReader(StillImages(images_of(Path(path)), loop=options.loop), counters)
-
-
-def _microseconds(seconds: float) -> str:
-    return str(int(seconds * 1_000_000))
 
 
 def _starts(*beginnings: str) -> Callable[[str], bool]:

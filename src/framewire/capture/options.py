@@ -22,6 +22,8 @@ class CaptureOptions:
         user: Name for the camera; it wins over one in the URL. None for the URL's own, or none at all.
         password: What belongs to it, as it is, nothing escaped. It appears in no text that this package makes.
         transport: How RTSP carries its media.
+        trusted_certificates: Path of a PEM file: a camera over TLS (`rtsps`, `https`) has to show a certificate that
+            one of these has signed, and that names the host of the address. None: any certificate is taken.
         loop: Whether a recording or the synthetic scene starts over at its end.
         in_real_time: Whether the frames of a recording or the scene come when they are due, as from a camera. False:
             as fast as they are taken.
@@ -42,6 +44,7 @@ class CaptureOptions:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     transport: Transport = "tcp"
+    trusted_certificates: str | None = None
     loop: bool = False
     in_real_time: bool = True
     connect_timeout_s: float = 10.0

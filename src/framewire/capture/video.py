@@ -28,6 +28,9 @@ _TEXT_ART = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 _WITHOUT_TIMES = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc"})
 """Formats that FFmpeg counts at a fixed rate: right for a recording, wrong for a camera, whose rate nobody knows."""
 
+MOST_PIXELS = 40_000_000
+"""More than 7680x4320. A header of a few bytes can announce a picture of gigabytes, and a decoder keeps many."""
+
 _MOST_PER_SECOND = 1000.0
 """FFmpeg guesses tens of thousands where it has no idea."""
 
@@ -113,7 +116,7 @@ class VideoReader:
 def _open(address: str, options: Mapping[str, str], open_timeout_s: float | None) -> InputContainer:
     try:
         # No read timeout here: it takes the interpreter's lock at every poll (PyAV#1112). Sockets have FFmpeg's.
-        return av.open(address, options=dict(options), timeout=(open_timeout_s, None))
+        return av.open(address, options={**options, **_decoder_options()}, timeout=(open_timeout_s, None))
     except av.error.ExitError:
         raise SessionError(no_answer(open_timeout_s or 0.0)) from None
     except (av.error.FFmpegError, ValueError) as error:
@@ -132,7 +135,13 @@ def _video_stream(container: InputContainer) -> VideoStream:
         raise SessionError(UNKNOWN_CODEC)
     # Measured: more threads make 360p slower, and with many cameras the cores are taken anyway.
     stream.thread_count = 1
+    stream.codec_context.options = _decoder_options()
     return stream
+
+
+def _decoder_options() -> dict[str, str]:
+    # Given twice: FFmpeg decodes some pictures by itself, to find out what the stream is.
+    return {"max_pixels": str(MOST_PIXELS)}
 
 
 def _session(container: InputContainer, stream: VideoStream) -> Session:
