@@ -137,7 +137,8 @@ class MotionDetector:
             return share
         tone = fit_tone(background.levels(), cells.reshape(-1).take(background.sample))
         left = background.share_after(tone, cells)
-        if left > (share if is_shifted else _BETTER * share):
+        is_drift = is_shifted and share < _LARGE_SHARE
+        if left > (share if is_drift else _BETTER * share):
             return share
         background.take_tone(tone)
         return background.compare(cells)

@@ -17,6 +17,7 @@ _TILES_AT_ONCE = 9
 
 _TILE_CHANGED = 0.03
 _SOME_SHARE = 0.015
+_MOST_GAIN = 4.0
 _TIMES_CALM = 3.0
 """Where much moves all the time, a little more is nothing new."""
 
@@ -43,7 +44,7 @@ def fit_tone(background: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8]) 
     """Finds the change of light between two samples of the same cells.
 
     A line is fitted, then fitted again to what lies near it: cells on which something moves drop out, as long as they
-    are the fewer.
+    are the fewer. When there is no such line, as after the infrared filter has swung away, nothing is changed.
 
     Args:
         background: (n,) uint8, the levels as they were.
@@ -64,7 +65,8 @@ def fit_tone(background: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8]) 
         # A picture of one level tells nothing of the gain.
         if spread > 16.0:
             gain = float(((some_x - mean_x) * (some_y - mean_y)).mean()) / spread
-            gain = min(max(gain, 0.25), 4.0)
+            if not 1 / _MOST_GAIN <= gain <= _MOST_GAIN:
+                return Tone(1.0, 0.0)
         offset = mean_y - gain * mean_x
     return Tone(gain, offset)
 
