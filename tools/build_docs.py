@@ -87,6 +87,20 @@ def bench_options() -> str:
     return _options_table(bench)
 
 
+def run_options() -> str:
+    """The options of ``framewire run``."""
+    from framewire.cli.run import run
+
+    return _options_table(run)
+
+
+def validate_options() -> str:
+    """The options of ``framewire validate``."""
+    from framewire.cli.validate import validate
+
+    return _options_table(validate)
+
+
 def rules() -> str:
     """The rules that ``framewire check`` plays."""
     from framewire.testing.conformance import table
@@ -120,6 +134,8 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "send-options": send_options,
     "check-options": check_options,
     "bench-options": bench_options,
+    "run-options": run_options,
+    "validate-options": validate_options,
     "rules": rules,
     "processors": processors,
 }

@@ -14,6 +14,7 @@ import click
 
 from framewire.cli.output import say
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
+from framewire.cli.validate import read_document
 from framewire.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -121,11 +122,7 @@ def load(path: str, settings: tuple[str, ...], name: str | None) -> Topology:
     """
     from framewire.topology import load_topology, read_settings
 
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigurationError(f"{path} cannot be read: {reason}") from None
+    text = read_document(path)
     loaded = load_topology(text, read_settings(settings), pipeline_name=name)
     for problem in loaded.problems:
         say(f"{path}: {problem}")
