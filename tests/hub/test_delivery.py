@@ -61,7 +61,7 @@ def test_a_new_connection_begins_with_the_oldest_that_is_not_settled() -> None:
     delivery.settled(3)
     assert delivery.broken(None) is None
     delivery.begin()
-    assert (delivery.last, delivery.room) == (1, 4)
+    assert (delivery.last, delivery.room) == (1, 1)
 
 
 def test_a_connection_that_just_ends_costs_no_message() -> None:
@@ -73,7 +73,20 @@ def test_a_connection_that_just_ends_costs_no_message() -> None:
         delivery.sent(1)
 
 
-@pytest.mark.parametrize("reason_code", [0x90, 0x95, 0x99])
+def test_after_a_connection_that_ended_in_the_middle_messages_go_one_by_one_until_one_is_through() -> None:
+    delivery = sending(1, 2)
+    delivery.broken(None)
+    delivery.begin()
+    assert delivery.room == 1
+    delivery.sent(1)
+    delivery.settled(1)
+    assert delivery.room == 4
+    delivery.broken(None)
+    delivery.begin()
+    assert delivery.room == 4
+
+
+@pytest.mark.parametrize("reason_code", [0x81, 0x90, 0x95, 0x99])
 def test_a_message_over_which_the_broker_ends_the_connection_twice_is_given_up(reason_code: int) -> None:
     delivery = sending(1, 2, 3)
     assert delivery.broken(reason_code) is None

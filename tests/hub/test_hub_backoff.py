@@ -41,6 +41,15 @@ def test_a_connection_that_did_not_hold_changes_nothing() -> None:
     assert pauses.pause_s(1000) == 4
 
 
+def test_a_connection_that_got_something_done_starts_over_however_short_it_was() -> None:
+    pauses = backoff()
+    pauses.pause_s(0)
+    pauses.pause_s(0)
+    pauses.connected(100)
+    pauses.useful()
+    assert [pauses.pause_s(100), pauses.pause_s(101)] == [1, 2]
+
+
 def test_a_refusal_is_tried_again_slowly() -> None:
     pauses = backoff()
     assert pauses.pause_s(0, is_refusal=True) == 60

@@ -271,19 +271,19 @@ def test_without_a_cursor_everything_is_delivered_again(tmp_path: Path, content:
 
 
 def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
-    for name in ("notes.txt", "1.segment", "٠" * 20 + ".segment", "x" * 20 + ".segment"):
+    for name in ("notes.txt", "1.segment", "\u0660" * 20 + ".segment", "x" * 20 + ".segment"):
         (tmp_path / name).write_text("mine")
     log = SegmentLog(tmp_path, MIB)
     log.append([(1, b"a")])
     log.ack(1)
     log.close()
     assert files(tmp_path) == sorted(
-        ["delivered", "lock", "notes.txt", "1.segment", "٠" * 20 + ".segment", "x" * 20 + ".segment"]
+        ["delivered", "lock", "notes.txt", "1.segment", "\u0660" * 20 + ".segment", "x" * 20 + ".segment"]
     )
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*Path("/proc/self/fd").iterdir()])
     for _ in range(3):
         log = SegmentLog(tmp_path, 64 << 10)
         for number in range(log.last + 1, log.last + 30):
@@ -292,7 +292,7 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
         log.close()
     with pytest.raises(ConfigurationError):
         SegmentLog(Path("/proc/none"), MIB)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 steps = st.lists(

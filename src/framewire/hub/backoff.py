@@ -45,16 +45,22 @@ class Backoff:
         self._dice = dice
         self._next_s = options.first_s
         self._connected_s: float | None = None
+        self._is_useful = False
 
     def connected(self, now_s: float) -> None:
         """A try went well, at a time of any steady clock."""
         self._connected_s = now_s
 
+    def useful(self) -> None:
+        """The connection got something done: when it ends, the pauses start over."""
+        self._is_useful = True
+
     def pause_s(self, now_s: float, *, is_refusal: bool = False) -> float:
         """A try failed, or a connection ended; the pause is between half of what is due and all of it."""
-        if self._connected_s is not None and now_s - self._connected_s >= self._options.stable_s:
+        is_stable = self._connected_s is not None and now_s - self._connected_s >= self._options.stable_s
+        if is_stable or self._is_useful:
             self._next_s = self._options.first_s
-        self._connected_s = None
+        self._connected_s, self._is_useful = None, False
         due_s, self._next_s = self._next_s, min(self._next_s * 2, self._options.longest_s)
         if is_refusal:
             due_s = max(due_s, self._options.refused_s)

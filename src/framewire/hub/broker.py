@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,7 +35,11 @@ _MOST_INCOMING_BYTES = 1 << 20
 _CREDENTIALS_CODES = frozenset({0x86, 0x87, 0x8A, 0x8C})
 """Bad user name or password, not authorized, banned, bad authentication method (MQTT 5.0, section 3.2.2.2)."""
 
-_WRONG_VERSION = 0x84
+_MALFORMED, _PROTOCOL_ERROR, _WRONG_VERSION = 0x81, 0x82, 0x84
+
+_SILENT = logging.getLogger("framewire.hub.library")
+_SILENT.disabled = True
+"""What the library logs of broken connections, we tell ourselves, in one line and once."""
 
 Incoming = Callable[[str, bytes, Mapping[str, str]], None]
 """Takes a message on the loop: topic, payload, user properties."""
@@ -61,6 +66,7 @@ class _Client(aiomqtt.Client):
     acknowledgements: dict[int, asyncio.Future[int]]
     connect_properties: Any = None
     end_reason: int | None = None
+    is_not_understood: bool = False
     incoming: Incoming | None = None
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
@@ -70,6 +76,8 @@ class _Client(aiomqtt.Client):
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
         if flags.is_disconnect_packet_from_server:
             self.end_reason = reason_code.value
+        elif reason_code.value == _PROTOCOL_ERROR:
+            self.is_not_understood = True
         if not self._connected.done():
             # The library would wait for the rest of its time.
             self._connected.set_exception(aiomqtt.MqttError("it closed the connection at once"))
@@ -110,6 +118,7 @@ class Connection:
             properties=connect,
             timeout=_TIMEOUT_S,
             tls_context=tls,
+            logger=_SILENT,
         )
         self._client.acknowledgements = {}
         self._client.incoming = incoming
@@ -191,6 +200,9 @@ class Connection:
     def ended(self) -> BrokerError:
         """What to say about the end of the connection."""
         code = self._client.end_reason
+        if self._client.is_not_understood:
+            # mosquitto 2.0 answers messages that are too large with a reason that MQTT does not allow there.
+            return BrokerError(f"{self._address} sent something that is not MQTT", reason_code=_MALFORMED)
         said = "" if code is None else f" (reason {code:#04x})"
         return BrokerError(f"{self._address} has ended the connection{said}", reason_code=code)
 

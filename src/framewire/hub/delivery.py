@@ -8,17 +8,17 @@ WINDOW = 16
 """Most messages that wait for their acknowledgement: enough to hide the way there and back, few enough that little is
 sent twice after a connection broke."""
 
+MALFORMED_PACKET = 0x81
+NOT_AUTHORIZED = 0x87
 TOPIC_NAME_INVALID = 0x90
 PACKET_TOO_LARGE = 0x95
 QUOTA_EXCEEDED = 0x97
 PAYLOAD_FORMAT_INVALID = 0x99
-RETAIN_NOT_SUPPORTED = 0x9A
-QOS_NOT_SUPPORTED = 0x9B
 
 _FIRST_FAILURE = 0x80
 
-_FAULTS_OF_A_MESSAGE = frozenset({TOPIC_NAME_INVALID, PACKET_TOO_LARGE, PAYLOAD_FORMAT_INVALID})
-"""Reasons with which a broker ends a connection over one message (MQTT 5.0, section 3.14.2.1)."""
+_FAULTS_OF_A_MESSAGE = frozenset({MALFORMED_PACKET, TOPIC_NAME_INVALID, PACKET_TOO_LARGE, PAYLOAD_FORMAT_INVALID})
+"""Reasons with which a connection ends over one message (MQTT 5.0, section 3.14.2.1)."""
 
 
 class Verdict(Enum):
@@ -113,8 +113,9 @@ class Delivery:
         """The connection has ended.
 
         A message over which the broker ends the connection would end the next one, too, and everything behind it would
-        wait for ever. So after the first time messages go one by one, and the one over which it happens again is
-        given up.
+        wait for ever. So messages go one by one, until one is through. One by one, too, the broker's last words arrive:
+        they are lost when it hangs up on messages that it has not read (mosquitto 2.0 does, after each one that it
+        refuses). The one over which the broker says that it ends the connection, is given up.
 
         Args:
             reason_code: With which the broker ended it; None when it did not say.
@@ -124,10 +125,8 @@ class Delivery:
         """
         unsettled = [number for number, is_settled in self._under_way.items() if not is_settled]
         self._under_way.clear()
-        if reason_code not in _FAULTS_OF_A_MESSAGE or not unsettled:
-            return None
-        if len(unsettled) > 1:
-            self._is_careful = True
+        self._is_careful = bool(unsettled)
+        if reason_code not in _FAULTS_OF_A_MESSAGE or len(unsettled) != 1:
             return None
         self._is_careful = False
         self._acked = self._last = unsettled[0]

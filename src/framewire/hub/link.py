@@ -30,7 +30,7 @@ class BrokerLink:
         address: Where the broker is.
         tls: How to check it; None without encryption.
         backoff: Pauses between two tries.
-        note: Takes a line for the operator: the first of failures that are the same, and that it is over.
+        note: Takes a line for the operator: the first of failures that are the same, and that they are over.
         incoming: Takes messages of topics that the user of the connection subscribes to.
         changed: Called whenever the state has changed.
         clock: Seconds of a steady clock.
@@ -57,6 +57,7 @@ class BrokerLink:
         self._changed = changed
         self._clock = clock
         self._told = ""
+        self._is_useful = False
         self.state = LinkState.CONNECTING
         self.connections = 0
         """How often the broker was reached."""
@@ -83,15 +84,22 @@ class BrokerLink:
                 await use(connection)
                 return
             except BrokerError as error:
+                is_passing, self._is_useful = self._is_useful, False
                 pause_s = self._backoff.pause_s(self._clock(), is_refusal=error.is_refusal)
                 self.last_error = str(error)
-                if self.last_error != self._told:
+                # A connection that did its work and ended is worth a word only if there is no next one.
+                if self.last_error != self._told and not is_passing:
                     self._told = self.last_error
                     self._note(f"{error}; next try in {pause_s:.1f} s")
             finally:
                 await connection.close()
             self._become(LinkState.WAITING)
             await asyncio.sleep(pause_s)
+
+    def useful(self) -> None:
+        """The connection got something done."""
+        self._is_useful = True
+        self._backoff.useful()
 
     def _become(self, state: LinkState) -> None:
         self.state = state

@@ -17,7 +17,7 @@ from framewire.errors import ConfigurationError
 from framewire.hub.address import BrokerAddress
 from framewire.hub.backoff import BackoffOptions
 from framewire.hub.broker import BrokerError, Connection, tls_context
-from framewire.hub.delivery import Delivery, Verdict, verdict_on
+from framewire.hub.delivery import NOT_AUTHORIZED, Delivery, Verdict, verdict_on
 from framewire.hub.link import BrokerLink, LinkState
 from framewire.hub.message import HubMessage
 from framewire.hub.outbox import Outbox
@@ -31,6 +31,8 @@ _READ_BYTES = 1 << 20
 _MOST_UNSTORED = 8192
 _MOST_UNSTORED_BYTES = 8 << 20
 """What waits for the disk; a disk that stands still for longer loses the oldest."""
+
+_MOST_REFUSED_TOPICS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ class MqttPublisher:
         self._resumed = 0
         self._state = _OutboxState(0, 0, Counter(), True)
         self._given_up: dict[int, DropCause] = {}
-        self._told_refusals: set[int | None] = set()
+        self._told_refusals: set[int] = set()
+        self._refused_topics: dict[str, float] = {}
         self._is_put_off = False
         self._has_more = True
         self._to_ack: int | None = None
@@ -115,6 +118,7 @@ class MqttPublisher:
         self._outbox: Outbox | None = None
         self._delivery = Delivery(0)
         self._tasks: list[asyncio.Task[None]] = []
+        self._clock = clock
         self._is_closed = False
 
     async def open(self) -> None:
@@ -257,14 +261,17 @@ class MqttPublisher:
                     raise connection.ended()
                 if self._is_put_off:
                     raise BrokerError(f"{self._address} takes no more messages for now (quota exceeded)")
-                await self._settle()
-                if self._has_more and self._delivery.room:
+                # Nothing may happen between the last look and the wait: after each step, all is looked at again.
+                if self._to_ack is not None:
+                    await self._settle()
+                elif self._has_more and self._delivery.room:
                     await self._send(connection)
                 else:
                     await self._change()
         except BrokerError as error:
             number = self._delivery.broken(error.reason_code)
             if number is not None:
+                self._link.useful()
                 self._give_up(number, DropCause.REFUSED, error.reason_code)
                 self._to_ack = number
             raise
@@ -294,17 +301,30 @@ class MqttPublisher:
                 self._settled(number, DropCause.UNREADABLE)
                 continue
             topic = self._address.messages_topic(parcel.hub_output) if parcel.hub_output else self._address.events_topic
+            if self._is_refused(topic):
+                self._settled(number, DropCause.REFUSED)
+                continue
             try:
                 answer = connection.publish(topic, parcel.payload, parcel.properties)
             except ValueError:
                 self._settled(number, DropCause.TOO_LARGE)
             else:
-                answer.add_done_callback(partial(self._answered, number))
+                answer.add_done_callback(partial(self._answered, number, topic))
 
-    def _answered(self, number: int, answer: asyncio.Future[int]) -> None:
+    def _is_refused(self, topic: str) -> bool:
+        """Whether a topic was forbidden a short while ago: some brokers end the connection over each message of it."""
+        since_s = self._refused_topics.get(topic)
+        return since_s is not None and self._clock() - since_s < self._options.backoff.refused_s
+
+    def _answered(self, number: int, topic: str, answer: asyncio.Future[int]) -> None:
         if answer.cancelled():
             return
         reason_code = answer.result()
+        self._link.useful()
+        if reason_code == NOT_AUTHORIZED:
+            if len(self._refused_topics) >= _MOST_REFUSED_TOPICS:
+                self._refused_topics.clear()
+            self._refused_topics[topic] = self._clock()
         match verdict_on(reason_code):
             case Verdict.TAKEN:
                 self._settled(number, None)
@@ -323,10 +343,11 @@ class MqttPublisher:
 
     def _give_up(self, number: int, cause: DropCause, reason_code: int | None) -> None:
         self._given_up[number] = cause
-        if cause is DropCause.REFUSED and reason_code not in self._told_refusals:
+        if cause is DropCause.REFUSED and reason_code is not None and reason_code not in self._told_refusals:
             self._told_refusals.add(reason_code)
-            said = "" if reason_code is None else f" (reason {reason_code:#04x})"
-            self._note(f"{self._address} refuses a message{said}; it and others like it are dropped")
+            self._note(
+                f"{self._address} refuses a message (reason {reason_code:#04x}); it and others like it are dropped"
+            )
 
     async def _settle(self) -> None:
         """Takes out of the outbox what the broker has."""

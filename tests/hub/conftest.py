@@ -1,0 +1,3 @@
+from mosquitto_broker import broker
+
+__all__ = ["broker"]
