@@ -32,6 +32,13 @@ class Runner(Protocol):
     replaced: int
     """How often what it runs on was lost and replaced."""
 
+    tends: bool
+    """Whether :meth:`tend` is to be called."""
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether it is only being made ready again: frames wait for it, whatever else there is. Any thread."""
+
     def open(self) -> None:
         """Makes the processor ready; raises ProcessorError when it cannot be."""
 
@@ -45,7 +52,16 @@ class Runner(Protocol):
         """Gives a state back; never raises."""
 
     def rest_s(self) -> float:
-        """Seconds for which every batch would fail, because what it runs on was lost; 0 as a rule. Any thread."""
+        """Seconds for which no batch can be run, because what it runs on was lost; 0 as a rule. Any thread.
+
+        While it opens again, that is more than 0, too.
+        """
+
+    def tend(self) -> None:
+        """Sees after what it runs on; never raises.
+
+        Called on the worker's thread while it has nothing to do, at least every second, and sooner when a rest ends.
+        """
 
     def run(self, tasks: Sequence[FrameTask], begun: Callable[[], None] = nothing) -> list[Outcome]:
         """Processes a batch: one outcome per task, in order, with all leases ended.
@@ -66,6 +82,9 @@ class ProcessorRunner:
         options: Its options.
         library_threads: How many threads its libraries may use.
     """
+
+    tends = False
+    is_opening = False
 
     def __init__(self, kind: ProcessorKind, options: Any, *, library_threads: int = 1) -> None:
         self._name = kind.name
@@ -122,6 +141,9 @@ class ProcessorRunner:
     def rest_s(self) -> float:
         """Nothing: it runs here."""
         return 0.0
+
+    def tend(self) -> None:
+        """Nothing to see after."""
 
     def run(self, tasks: Sequence[FrameTask], begun: Callable[[], None] = nothing) -> list[Outcome]:
         """Processes a batch: see :meth:`Runner.run`."""
