@@ -124,7 +124,7 @@ class Trust:
         """
         try:
             context = ssl.create_default_context(cadata="\n".join(self.certificates) or None)
-        except (ssl.SSLError, ValueError, UnicodeError):
+        except (ssl.SSLError, ValueError, TypeError):
             raise ConfigurationError("a trusted certificate is not legal", allowed="PEM text") from None
         context.check_hostname = not (self.ignore_hostname or self.ignore_signature)
         if self.ignore_signature:
@@ -261,11 +261,14 @@ class HttpExtensionClient:
             )
         chunks: list[bytes] = []
         size_bytes = 0
-        async for chunk in _unpacked(response.aiter_raw(), coding, self._most_bytes):
-            size_bytes += len(chunk)
-            if size_bytes > self._most_bytes:
-                raise self._error(response.status_code, f"the answer is larger than {self._most_bytes} bytes")
-            chunks.append(chunk)
+        try:
+            async for chunk in _unpacked(response.aiter_raw(), coding, self._most_bytes):
+                size_bytes += len(chunk)
+                if size_bytes > self._most_bytes:
+                    raise self._error(response.status_code, f"the answer is larger than {self._most_bytes} bytes")
+                chunks.append(chunk)
+        except _PackingError:
+            raise self._error(response.status_code, "the answer is not packed as it says") from None
         return b"".join(chunks)
 
     def _read(
@@ -293,6 +296,10 @@ class HttpExtensionClient:
 
     def _error(self, status_code: int, problem: str) -> ExtensionError:
         return ExtensionError(problem, status_code=status_code, target=self.address)
+
+
+class _PackingError(Exception):
+    """An answer cannot be unpacked."""
 
 
 class _ChallengeError(Exception):
@@ -356,7 +363,7 @@ async def _unpacked(chunks: AsyncIterator[bytes], coding: str, most_bytes: int) 
             try:
                 yield unpacker.decompress(waiting, most_bytes + 1)
             except zlib.error:
-                raise httpx.DecodingError("the answer is not packed as it says") from None
+                raise _PackingError from None
             waiting = unpacker.unconsumed_tail
 
 
