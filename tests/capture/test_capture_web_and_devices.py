@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 from itertools import islice, pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -97,6 +98,32 @@ def test_a_page_that_is_missing_is_asked_for_again(watch: Watch, tmp_path: Path)
         reader.join(10)
         assert not reader.is_alive()
         assert watched.capture.statistics().frames == 12
+
+
+def test_a_playlist_of_a_web_server_opens_no_file_of_this_machine(watch: Watch, tmp_path: Path) -> None:
+    # A transport stream, as playlists want it, so that nothing but the place of the file can be the reason.
+    clip, site = tmp_path / "secret.ts", tmp_path / "site"
+    site.mkdir()
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-VERSION:3\n#EXTINF:2,\n"
+    (site / "good.m3u8").write_text(f"{head}secret.ts\n#EXT-X-ENDLIST\n")
+    (site / "bad.m3u8").write_text(f"{head}file://{clip}\n#EXT-X-ENDLIST\n")
+    (site / "secret.ts").write_bytes(clip.read_bytes())
+    with web(partial(Quiet, directory=str(site))) as url:
+        good = watch(f"{url}/good.m3u8", in_real_time=False)
+        assert len(list(good.capture.frames())) == 20
+        bad = watch(f"{url}/bad.m3u8", in_real_time=False)
+        reader = threading.Thread(target=lambda: list(bad.capture.frames()), daemon=True)
+        reader.start()
+        assert bad.wait_for(lambda: len(bad.events) >= 2)
+        bad.capture.close()
+        reader.join(10)
+        assert bad.capture.statistics().frames == 0
 
 
 @pytest.fixture
