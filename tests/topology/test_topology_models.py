@@ -50,6 +50,7 @@ def test_nodes_are_found_by_name_in_the_order_of_the_document() -> None:
         ("rtspPassword", "secretString"),
         ("quality", "int"),
     ]
+    assert topology.parameters[0].default == "rtsp://camera.local/stream"
 
 
 def test_a_camera() -> None:

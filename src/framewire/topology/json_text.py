@@ -318,16 +318,13 @@ class _Reader:
         return line, at - self._line_starts[line - 1] + 1
 
     def _text_there(self, at: int) -> str:
-        line, column = self._place(at)
-        begin = self._line_starts[line - 1]
         there = _NEW_LINE.split(self._text[at : at + _MAX_NAME_CHARACTERS], maxsplit=1)[0]
         if not there:
             return "the end of the line" if at < len(self._text) else "the end of the text"
-        # What stands here may be a password, as nothing tells yet where texts begin and end.
-        before = self._text[max(begin, at - _MAX_NAME_CHARACTERS) : at]
-        if column == 1 or not before.strip():
-            before += self._text[max(0, begin - 100) : begin].rstrip().rpartition("\n")[2]
-            before = before if before.endswith(":") else ""
+        # What stands here may be a password, as nothing tells where texts begin and end. The names of what stands on
+        # this line and the two before it, which belongs to the same object in most files, must do.
+        line, _ = self._place(at)
+        before = self._text[max(self._line_starts[max(line - 3, 0)], at - _MAX_NAME_CHARACTERS) : at]
         if is_secret_name(before + there) or _SECRET_PLACE.search(before + there):
             there = _WORDS_OF_TEXT.sub("***", there)
         return printable(there, _TEXT_THERE_CHARACTERS)
