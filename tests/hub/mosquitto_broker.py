@@ -82,6 +82,11 @@ class Broker:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def go_on(self) -> None:
+        """After it was frozen."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def _end(self, number: int) -> None:
         if self._process is not None:
             self._process.send_signal(number)
@@ -154,7 +159,7 @@ async def until(is_so: Callable[[], object], what: Callable[[], object] = lambda
     """Polls until something is so; fails when it never is."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while not is_so():
+            while not is_so():  # noqa: ASYNC110 - what is waited for has no event
                 await asyncio.sleep(0.002)
     except TimeoutError:
         raise AssertionError(f"it never was so: {what()}") from None

@@ -17,7 +17,7 @@ async def main(address: str, folder: str, first: str, count: str) -> None:
     envelope = Envelope("avaedge", "p")
     for number in range(int(first), int(first) + int(count)):
         publisher.publish(envelope.inference("n", "o", number, [Event(str(number))]))
-        while publisher._unstored or publisher._storing:
+        while publisher._unstored or publisher._storing:  # noqa: ASYNC110 - it has no event for this
             await asyncio.sleep(0)
         print(number, flush=True)
     print("all", flush=True)

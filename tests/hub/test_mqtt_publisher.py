@@ -154,17 +154,21 @@ async def test_a_broker_that_dies_in_the_middle_gets_everything_at_least_once(br
     assert len(arrived) <= 2000 + 16
 
 
+def outbox_process(address: str, folder: Path, first: int, count: int) -> subprocess.Popen[str]:
+    words = [str(Path(__file__).with_name("outbox_process.py")), address, str(folder), str(first), str(count)]
+    return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
+
+
+def open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 async def test_a_run_that_was_killed_is_continued_by_the_next(tmp_path: Path) -> None:
     """kill -9 with a full outbox, twice, then a run with the broker there."""
     broker = Broker(tmp_path / "broker")
     folder = tmp_path / "box"
-    script = Path(__file__).with_name("outbox_process.py")
     for first in (0, 500):
-        process = subprocess.Popen(
-            [sys.executable, str(script), url(broker), str(folder), str(first), "500"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = outbox_process(url(broker), folder, first, 500)
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         assert "all\n" in lines
@@ -195,12 +199,7 @@ async def test_a_run_that_is_killed_while_it_sends_loses_nothing(broker: Broker,
     watcher = Watcher(broker)
     async with watcher.watching():
         pass
-    script = Path(__file__).with_name("outbox_process.py")
-    process = subprocess.Popen(
-        [sys.executable, str(script), url(broker), str(tmp_path / "box"), "0", "3000"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = outbox_process(url(broker), tmp_path / "box", 0, 3000)
     assert process.stdout is not None
     for line in iter(process.stdout.readline, ""):
         if line == "700\n":
@@ -375,7 +374,7 @@ async def test_a_message_over_which_the_broker_ends_the_connection_is_found_and_
                 publisher.publish(
                     ENVELOPE.inference("n", "o", number, [Event("x" * 2000)]) if number == 7 else message(number)
                 )
-            await until(lambda: publisher.statistics().waiting == 0, lambda: publisher.statistics())
+            await until(lambda: publisher.statistics().waiting == 0, publisher.statistics)
             await until(lambda: numbers(seen)[-1:] == [19])
     finally:
         broker.kill()
@@ -444,6 +443,70 @@ async def test_a_record_that_is_no_message_is_skipped(broker: Broker, tmp_path: 
         await until(lambda: len(seen) == 1)
     assert numbers(seen) == [5]
     assert publisher.statistics().dropped == {DropCause.UNREADABLE: 3}
+
+
+async def test_a_broker_that_stands_still_gets_everything_when_it_goes_on(broker: Broker, tmp_path: Path) -> None:
+    async with Watcher(broker).watching() as seen, publishing(url(broker), tmp_path / "box") as publisher:
+        publisher.publish(message(0))
+        await until(lambda: publisher.statistics().delivered == 1)
+        broker.freeze()
+        for number in range(1, 100):
+            publisher.publish(message(number))
+        await until(lambda: publisher.statistics().waiting == 99)
+        broker.go_on()
+        await until(lambda: publisher.statistics().delivered == 100)
+        await until(lambda: len(seen) == 100)
+    assert numbers(seen) == list(range(100))
+
+
+async def test_a_broker_that_stands_still_does_not_hold_up_the_end(broker: Broker, tmp_path: Path) -> None:
+    async with publishing(url(broker), tmp_path / "box", close_s=0.1) as publisher:
+        await until(lambda: publisher.statistics().is_connected)
+        broker.freeze()
+        publisher.publish(message(1))
+    assert (publisher.statistics().waiting, publisher.statistics().dropped) == (1, {})
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+async def test_an_encrypted_broker_is_checked(tmp_path: Path, is_trusted: bool) -> None:
+    folder = tmp_path / "broker"
+    await asyncio.to_thread(make_certificate, folder)
+    files = [f"certfile {folder / 'cert.pem'}", f"keyfile {folder / 'key.pem'}"]
+    broker = Broker(folder, *files).start()
+    address = parse_broker(f"mqtts://127.0.0.1:{broker.port}/site")
+    notes = Notes()
+    options = MqttOptions(trusted_certificates=folder / "cert.pem" if is_trusted else None, backoff=QUICK)
+    publisher = MqttPublisher(address, options, note=notes)
+    await publisher.open()
+    publisher.publish(message(1))
+    try:
+        if is_trusted:
+            await until(lambda: publisher.statistics().delivered == 1)
+        else:
+            await until(lambda: notes)
+            assert "certificate verify failed" in notes[0]
+    finally:
+        await publisher.close(0.1)
+        broker.kill()
+
+
+def make_certificate(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
+    name = ["-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1"]
+    try:
+        subprocess.run([*words.split(), *name], cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs openssl to make a certificate")
+
+
+def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:
+    address = parse_broker("mqtts://b/site")
+    (tmp_path / "text").write_text("no certificate")
+    for path, reason in ((tmp_path / "none", "No such file or directory"), (tmp_path / "text", "it is no PEM file")):
+        with pytest.raises(ConfigurationError) as refused:
+            MqttPublisher(address, MqttOptions(trusted_certificates=path), note=Notes())
+        assert str(refused.value) == f"the certificates {path} cannot be read ({reason})"
 
 
 async def test_what_is_no_broker_is_told(tmp_path: Path) -> None:
@@ -517,7 +580,7 @@ async def test_nothing_leaks_while_the_broker_comes_and_goes(broker: Broker, tmp
             publisher.publish(message(number))
             broker.start()
             await until(lambda wanted=number + 1: publisher.statistics().delivered == wanted)
-            counts.append((len([*Path("/proc/self/fd").iterdir()]), len(asyncio.all_tasks())))
+            counts.append((open_files(), len(asyncio.all_tasks())))
     assert counts[2:] == [counts[2]] * 6
 
 
@@ -527,7 +590,7 @@ async def test_ten_refusals_leave_no_socket_behind(tmp_path: Path) -> None:
     try:
         async with publishing(url(broker, "cam:wrong@"), tmp_path / "box", notes=notes) as publisher:
             await until(lambda: notes)
-            before = len([*Path("/proc/self/fd").iterdir()])
+            before = open_files()
             link = publisher._link
             tries = 0
 
@@ -537,7 +600,7 @@ async def test_ten_refusals_leave_no_socket_behind(tmp_path: Path) -> None:
 
             link._changed = count
             await until(lambda: tries >= 20)
-            assert len([*Path("/proc/self/fd").iterdir()]) <= before + 1
+            assert open_files() <= before + 1
     finally:
         broker.kill()
 

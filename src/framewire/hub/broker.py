@@ -249,8 +249,8 @@ def tls_context(address: BrokerAddress, trusted_certificates: Path | None) -> ss
         return None
     try:
         return ssl.create_default_context(cafile=None if trusted_certificates is None else str(trusted_certificates))
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or "it is no PEM file"
+    except OSError as error:
+        reason = "it is no PEM file" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigurationError(f"the certificates {trusted_certificates} cannot be read ({reason})") from None
 
 
