@@ -64,7 +64,7 @@ def test_a_processor_that_does_not_come_back_is_left_behind(tmp_path: Path) -> N
             camera.process.kill()
             camera.end()
     assert (
-        "framewire: frames in flight were not answered within 0.2 s; give them longer with --drain-timeout\n"
+        "framewire: 1 frames in flight were not answered within 0.2 s; give them longer with --drain-timeout\n"
         in server.stderr
     )
     assert "1 frames sent, 0 answered, 1 lost" in camera.stderr

@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import pytest
 from attacked_server import running
-from toy_processors import telling
-from wire_camera import SMALL, camera, connection
+from toy_processors import Gate, telling, toy
+from wire_camera import SMALL, camera, connection, eventually
 
 from framewire.server import Server
 
@@ -36,6 +36,7 @@ async def test_frames_are_counted_and_each_stage_is_timed() -> None:
             "answered": 4,
             "failed": 1,
             "dropped": {"too-old": 0, "oldest": 0, "newest": 0, "not-latest": 0},
+            "unanswered": 0,
             "in_flight": 0,
         }
         stages = document["stages"]
@@ -48,7 +49,7 @@ async def test_frames_are_counted_and_each_stage_is_timed() -> None:
         for stage in stages.values():
             assert 0 < stage["p50_ms"] <= stage["p95_ms"] <= stage["p99_ms"] <= stage["max_ms"] < 10_000
         assert document["batch_size"] == {"count": 4, "mean": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0, "max": 1.0}
-        assert document["executors"] == [{"waiting": 0, "batches": 4, "frames": 4, "replaced": 0}]
+        assert document["executors"] == [{"processor": "toy", "waiting": 0, "batches": 4, "frames": 4, "replaced": 0}]
 
 
 async def test_a_server_with_credentials_tells_nobody_else() -> None:
@@ -56,3 +57,39 @@ async def test_a_server_with_credentials_tells_nobody_else() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await asked(server)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_frames_of_a_session_that_ends_are_counted_as_unanswered() -> None:
+    gate = Gate()
+
+    def process(frames: Any) -> Any:
+        gate.pass_through()
+        return [() for _ in frames]
+
+    async with running(toy(process)) as server:
+        async with camera(server.address) as one:
+            await one.handshake(SMALL)
+            for _ in range(3):
+                await one.frame()
+            await eventually(lambda: gate.entered.is_set() and server.statistics()["frames"]["received"] == 3)
+        gate.open()
+        await eventually(lambda: server.statistics()["frames"]["in_flight"] == 0)
+        frames = server.statistics()["frames"]
+        assert (frames["received"], frames["answered"], frames["unanswered"]) == (3, 0, 3)
+
+
+async def test_no_more_processors_with_options_of_their_own_are_opened_than_allowed() -> None:
+    wants = '{{"processor":"color-intensity","options":{{"threshold":{}}}}}'
+    async with (
+        running(max_pools=2) as server,
+        camera(server.address) as one,
+        camera(server.address) as same,
+        camera(server.address) as other,
+    ):
+        await one.handshake(SMALL, configuration=wants.format(50))
+        await same.handshake(SMALL, configuration=wants.format(50))
+        await other.introduce(SMALL, configuration=wants.format(60))
+        ending = await other.ending()
+        assert ending.code == "RESOURCE_EXHAUSTED"
+        assert "2 processors with different options are open" in ending.details
+        assert "--max-pools" in ending.details

@@ -69,6 +69,13 @@ if TYPE_CHECKING:
 @setting("--max-frame", type=float, default=256.0, show_default=True, metavar="MIB", help="Largest frame, decoded.")
 @setting("--max-sessions", type=int, default=256, show_default=True, help="Most cameras at once.")
 @setting(
+    "--max-pools",
+    type=int,
+    default=32,
+    show_default=True,
+    help="Most processors with different options at once; each has workers of its own.",
+)
+@setting(
     "--max-bad-frames",
     type=int,
     default=30,
@@ -182,6 +189,7 @@ _OPTION_OF = {
     "max_message": "max_message_mib",
     "max_frame": "max_frame_mib",
     "max_sessions": "max_sessions",
+    "max_pools": "max_pools",
     "max_bad_frames": "max_bad_frames",
     "max_in_flight": "max_in_flight",
     "max_in_flight_mib": "max_in_flight_mib",
@@ -241,11 +249,14 @@ async def _serve(options: ServerOptions, settings: Mapping[str, Setting]) -> int
     is_draining.set()
     say(f"draining: {server.sessions} sessions, {server.frames_in_flight} frames in flight")
     is_drained = await server.drain()
+    unanswered = server.frames_in_flight
     await server.stop()
     if not is_drained:
+        limit = f"within {options.drain_timeout_s:g} s"
         say(
-            f"framewire: frames in flight were not answered within {options.drain_timeout_s:g} s; "
-            "give them longer with --drain-timeout"
+            f"framewire: {unanswered} frames in flight were not answered {limit}; give them longer with --drain-timeout"
+            if unanswered
+            else f"framewire: clients did not take their answers {limit}"
         )
     return 0 if is_drained else 1
 

@@ -37,6 +37,8 @@ class ServerOptions:
         max_message_mib: Largest message that is received, in MiB.
         max_frame_mib: Largest decoded frame (width x height x 3 bytes) that is accepted, in MiB.
         max_sessions: Most streams at once; a further one is refused with RESOURCE_EXHAUSTED.
+        max_pools: Most processors with different options at once, each with workers of its own; a session that asks for
+            a further one is refused with RESOURCE_EXHAUSTED.
         max_bad_frames: So many frames in a row that cannot be read or processed end their session; 0 never does.
         max_in_flight: Most frames of one session between receipt and answer; then its stream is not read.
         max_in_flight_mib: The same in MiB of embedded frames.
@@ -64,6 +66,7 @@ class ServerOptions:
     max_message_mib: float = 64
     max_frame_mib: float = 256
     max_sessions: int = 256
+    max_pools: int = 32
     max_bad_frames: int = 30
     max_in_flight: int = 32
     max_in_flight_mib: float = 64
@@ -96,6 +99,7 @@ class ServerOptions:
         _check("max message (MiB)", self.max_message_mib, 0.001, 2_047)
         _check("max frame (MiB)", self.max_frame_mib, 0.001, 16_384)
         _check("max sessions", self.max_sessions, 1, 65_535)
+        _check("max pools", self.max_pools, 1, 4096)
         _check("max bad frames", self.max_bad_frames, 0, 1_000_000_000)
         _check("max in flight", self.max_in_flight, 1, 65_535)
         _check("max in flight (MiB)", self.max_in_flight_mib, 0.001, 1_048_576)

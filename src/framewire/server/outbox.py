@@ -35,6 +35,8 @@ class Outbox:
         self._is_awaited = False
         self._unsent_bytes = 0
         self._is_closed = False
+        self.sent = 0
+        """How many messages the client's transport has taken."""
 
     def __len__(self) -> int:
         """How many messages wait."""
@@ -74,6 +76,7 @@ class Outbox:
             while self._messages:
                 since, message = self._messages.popleft()
                 await self._write(message)
+                self.sent += 1
                 self._times.add(self._clock() - since)
                 self._unsent_bytes -= len(message)
                 if self._is_awaited and self.has_room:

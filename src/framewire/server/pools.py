@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 
+from framewire.errors import BusyError
 from framewire.processors.configuration import Selection
 from framewire.scheduling.executor import Executor
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
+    name: str
     pool: Executor
     is_open: asyncio.Future[None]
     users: int = 0
@@ -24,10 +26,12 @@ class Pools:
 
     Args:
         make: Makes a pool, not yet open.
+        most: How many may be open at once; each has workers of its own.
     """
 
-    def __init__(self, make: Callable[[Selection], Executor]) -> None:
+    def __init__(self, make: Callable[[Selection], Executor], most: int) -> None:
         self._make = make
+        self._most = most
         self._entries: dict[Hashable, _Entry] = {}
         self._leaving: list[Executor] = []
 
@@ -36,12 +40,18 @@ class Pools:
 
         Raises:
             ProcessorError: The processor cannot be opened.
+            BusyError: It would be one pool too many.
         """
         key = _key(selection)
         entry = self._entries.get(key)
         if entry is None:
+            if len(self._entries) >= self._most:
+                raise BusyError(
+                    f"{len(self._entries)} processors with different options are open, as many as this server opens",
+                    remedy="use one of those, or start the server with a larger --max-pools",
+                )
             pool = self._make(selection)
-            entry = self._entries[key] = _Entry(pool, asyncio.wrap_future(pool.start()))
+            entry = self._entries[key] = _Entry(selection.kind.name, pool, asyncio.wrap_future(pool.start()))
         entry.users += 1
         try:
             # Shielded: a session that goes away meanwhile leaves the opening to the others that wait for it.
@@ -77,6 +87,10 @@ class Pools:
     def __iter__(self) -> Iterator[Executor]:
         """The pools that are open or opening."""
         return iter([entry.pool for entry in self._entries.values()])
+
+    def named(self) -> Iterator[tuple[str, Executor]]:
+        """The same, each with the name of its processor."""
+        return iter([(entry.name, entry.pool) for entry in self._entries.values()])
 
     def _let_go(self, key: Hashable, entry: _Entry) -> None:
         entry.users -= 1

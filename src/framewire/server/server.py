@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +40,9 @@ STATISTICS_SERVICE = "framewire.v1.Statistics"
 """One unary method, ``Read``: an empty request, and :meth:`Server.statistics` as UTF-8 JSON for an answer."""
 
 _NO_CREDENTIALS = f"{AUTHENTICATION_KEY} does not hold the credentials of this server"
+
+_CLOSE_S = 2.5
+"""How long processors may take to close: processes are given two seconds, and some time to end."""
 
 _CANCEL_S = 1.0
 """How long cancelled streams may take to let go."""
@@ -79,6 +83,7 @@ class Server:
         self._is_draining = False
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
+        self._unused_s = 0.0
         self._statistics = ServerStatistics()
         self.address = ""
         """Where the server listens: ``HOST:PORT`` or ``unix:/path``; empty before it is started."""
@@ -132,7 +137,7 @@ class Server:
                 terms=options.terms,
             )
 
-        self._pools = Pools(make_pool)
+        self._pools = Pools(make_pool, options.max_pools)
         budget = Budget(options.max_total_in_flight, int(options.max_total_in_flight_mib * (1 << 20)))
         self._services = Services(options, select_for, self._pools, budget, lanes, self._statistics)
         # Kept until the end, so that its model is loaded once; a processor that cannot open fails the start.
@@ -181,9 +186,12 @@ class Server:
         """
         self._is_draining = True
         await self._health.enter_graceful_shutdown()
+        begun_s = time.monotonic()
         for stream in list(self._streams):
             stream.drain()
-        return await self._wait_for_streams(self._options.drain_timeout_s)
+        is_drained = await self._wait_for_streams(self._options.drain_timeout_s)
+        self._unused_s = max(0.0, self._options.drain_timeout_s - (time.monotonic() - begun_s))
+        return is_drained
 
     async def _wait_for_streams(self, timeout_s: float) -> bool:
         try:
@@ -205,7 +213,8 @@ class Server:
         # grpc does not wait for the calls that it cancels, and they have frames and sessions to give back.
         await self._wait_for_streams(_CANCEL_S)
         self._supervisor.cancel()
-        is_closed = await self._pools.close(1.0)
+        # The second keeps us within the ten that containers give; what draining did not need, closing may have.
+        is_closed = await self._pools.close(min(_CLOSE_S, 1.0 + self._unused_s))
         if not is_closed:
             _log.warning("a processor is still busy; it ends with the process")
 
@@ -228,7 +237,9 @@ class Server:
         document = self._statistics.document()
         document["sessions"]["open"] = self.sessions
         document["frames"]["in_flight"] = self.frames_in_flight
-        document["executors"] = [dataclasses.asdict(pool.statistics()) for pool in self._pools]
+        document["executors"] = [
+            {"processor": name, **dataclasses.asdict(pool.statistics())} for name, pool in self._pools.named()
+        ]
         return document
 
     async def _read_statistics(self, _: bytes, context: Any) -> bytes:  # grpc.aio's own type

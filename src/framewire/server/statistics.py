@@ -25,6 +25,8 @@ class ServerStatistics:
         """Those of them whose frame could not be read or processed."""
         self.dropped: Counter[DropCause] = Counter()
         """Samples acknowledged without processing, by cause."""
+        self.unanswered = 0
+        """Samples that were never acknowledged: their session ended before, or a hung thread holds their memory."""
         self.sessions = 0
         """Sessions that were accepted."""
         self.receive = Histogram()
@@ -55,6 +57,7 @@ class ServerStatistics:
                 "answered": self.answered,
                 "failed": self.failed,
                 "dropped": {cause.value: self.dropped[cause] for cause in DropCause},
+                "unanswered": self.unanswered,
             },
             "stages": {
                 name: _summary(histogram, 1000, "_ms")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import grpc
 
 from framewire.errors import (
+    BusyError,
     ClosedError,
     FormatError,
     FrameError,
@@ -47,6 +48,10 @@ EXTENSION_NAME = "framewire"
 
 _FLUSH_S = 1.0
 """How long answers that are ready may take to leave before a stream that failed is cut off."""
+
+_UNREAD_S = 30.0
+"""How long a client may take none of the answers that wait for it, once there are too many or no more will come. One
+that lives but does not read would hold its place for ever."""
 
 _DESCRIPTOR_S = 30.0
 """How long a stream may stay silent before its descriptor: it holds a place that a camera could have."""
@@ -156,6 +161,7 @@ class Stream:
         self._outbox = Outbox(context.write, services.clock, services.statistics.send)
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._is_draining = False
         self._memory: SharedMemoryReader | None = None
         self._selection: Selection | None = None
@@ -172,7 +178,7 @@ class Stream:
                 ending = await self._ended
                 self._reader.cancel()
                 self._outbox.close()
-                await asyncio.wait({writer}, timeout=ending.flush_s)
+                await self._flush(writer, ending.flush_s)
                 writer.cancel()
         except asyncio.CancelledError:
             self._log.info("the client went away")
@@ -185,6 +191,18 @@ class Stream:
             await end_call(self._context, ending.code, ending.details)
         self._log.info("ended")
 
+    async def _flush(self, writer: asyncio.Task[None], seconds: float | None) -> None:
+        """Waits until the answers have left: so many seconds, or as long as the client takes them."""
+        self._writer = writer
+        while True:
+            sent = self._outbox.sent
+            done, _ = await asyncio.wait({writer}, timeout=_UNREAD_S if seconds is None else seconds)
+            if done or seconds is not None:
+                return
+            if self._outbox.sent == sent:
+                self._log.warning("the client does not take its answers; the stream is cut off")
+                return
+
     def drain(self) -> None:
         """Takes no more frames, answers those in flight, then ends with UNAVAILABLE."""
         if self._is_draining or self._ended.done():
@@ -195,7 +213,9 @@ class Stream:
         self._finish()
 
     def cut_off(self) -> None:
-        """Ends the stream now, whatever is in flight."""
+        """Ends the stream now, whatever is in flight and whatever the client has not taken."""
+        if self._writer is not None:
+            self._writer.cancel()
         self._end(
             grpc.StatusCode.UNAVAILABLE,
             "the server is shutting down and did not answer all frames in time; connect again",
@@ -206,7 +226,10 @@ class Stream:
         """Answers one frame that a worker has returned."""
         if self._flight is not None:
             self._flight.land(outcome.task)
-        self._services.statistics.settle(outcome)
+        if self._ended.done() or _is_held(outcome):
+            self._services.statistics.unanswered += 1
+        else:
+            self._services.statistics.settle(outcome)
         try:
             self._settle(outcome)
         except Exception:
@@ -227,7 +250,7 @@ class Stream:
             case ProtocolError() as error:
                 self._end(grpc.StatusCode.INVALID_ARGUMENT, str(error))
                 return
-            case HungError() as error if isinstance(task.content, ReferencedContent):
+            case HungError() as error if _is_held(outcome):
                 # An acknowledgement would let the camera write into what the processor may still read.
                 self._log.error("sample %d: %s", task.sequence_number, error)
                 self._end(grpc.StatusCode.INTERNAL, "the processor holds a frame and does not return; connect again")
@@ -255,6 +278,8 @@ class Stream:
             self._end(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except grpc.aio.InternalError:
             self._lose_client()
+        except BusyError as error:
+            self._end(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except ProcessorError as error:
             self._log.error("%s", error)
             self._end(grpc.StatusCode.INTERNAL, "the processor cannot take this session; the server's log says why")
@@ -264,8 +289,16 @@ class Stream:
 
     async def _receive(self) -> Any:
         """The next message, once there is room for a frame: a stream that is too fast is not read."""
-        if not self._outbox.has_room:
-            await self._outbox.room()
+        while not self._outbox.has_room:
+            sent = self._outbox.sent
+            try:
+                async with asyncio.timeout(_UNREAD_S):
+                    await self._outbox.room()
+            except TimeoutError:
+                if self._outbox.sent == sent:
+                    text = f"no answer was taken for {_UNREAD_S:g} s; read the answers while you send"
+                    self._end(grpc.StatusCode.DEADLINE_EXCEEDED, text, flush_s=0.0)
+                    return grpc.aio.EOF
         if self._flight is not None:
             await self._flight.room()
         return await self._context.read()
@@ -412,7 +445,9 @@ class Stream:
         self._session.end()
         self._outbox.clear()
         if self._flight is not None:
+            waiting = self._flight.frames
             self._flight.close()
+            self._services.statistics.unanswered += waiting - self._flight.frames
         if self._memory is not None:
             self._memory.close()
         self._forget_lane_when_unused()
@@ -427,6 +462,11 @@ class Stream:
         if self._selection is not None:
             self._services.pools.release(self._selection)
             self._selection = None
+
+
+def _is_held(outcome: Outcome) -> bool:
+    """Whether a thread that hangs may still read the camera's memory."""
+    return isinstance(outcome.error, HungError) and isinstance(outcome.task.content, ReferencedContent)
 
 
 async def _opened_lane(pool: Executor, info: SessionInfo, terms: Terms) -> Lane:
