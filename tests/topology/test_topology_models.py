@@ -279,6 +279,17 @@ def test_extensions_of_all_kinds_are_taken(url: str) -> None:
     assert load_topology(swapped(STREET, ("tcp://detector:5001", url))).problems == ()
 
 
+def test_a_name_may_be_a_number() -> None:
+    text = swapped(STREET, ('"name": "motion"', '"name": 5'), ('"nodeName": "motion"', '"nodeName": 5'))
+    assert list(topology_of(swapped(text, ('"name": "hub"', '"name": true'))).nodes) == [
+        "camera",
+        "5",
+        "grpc",
+        "http",
+        "true",
+    ]
+
+
 def test_models_can_be_made_in_python_and_do_not_change() -> None:
     gate = SignalGateProcessor(name="gate", inputs=(NodeInput(node_name="camera"),), activation_signal_offset=-5.0)
     assert gate.activation_signal_offset == -5.0

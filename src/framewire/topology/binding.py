@@ -210,7 +210,7 @@ class Binder:
                 bound.members[member.field_name] = filled
             if filled.is_unset:
                 return _NOTHING
-            json, given = filled, _as_text(filled)
+            json, given = filled, filled.text
         try:
             return leaf.read(given)
         except WrongValueError as wrong:
@@ -252,12 +252,6 @@ _NOTHING: Any = object()
 def _bare_type(given: object) -> str:
     lower = str(given).strip().lower()
     return lower.removeprefix("#").removeprefix(TYPE_PREFIX.lower().removeprefix("#"))
-
-
-def _as_text(json: Json) -> str:
-    if json.kind == "boolean":
-        return "true" if json.content else "false"
-    return str(json.content)
 
 
 def _is_good(value: Any) -> bool:

@@ -63,6 +63,13 @@ class Json:
                 return printable(self.content)
         return "null" if self.content is None else str(self.content).lower()
 
+    @property
+    def text(self) -> str | None:
+        """The text of a scalar, as a number or boolean may stand for one; None when it has none or is unset."""
+        if self.is_unset or self.kind in ("object", "array", "null"):
+            return None
+        return str(self.content).lower() if self.kind == "boolean" else str(self.content)
+
     def member(self, name: str) -> Json | None:
         """A member of an object, whatever the case of its name; the last of several."""
         found = None

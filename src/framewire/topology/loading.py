@@ -252,10 +252,10 @@ class _Loader:
                 allowed="exactly one",
                 is_value_shown=False,
             )
-        if not cameras and "sources" in properties.members and all(node.is_known for node in nodes):
-            self._findings.error(
-                properties.place("sources"), "no RtspSource", allowed="exactly one", is_value_shown=False
-            )
+        sources = properties.members.get("sources")
+        is_readable = sources is not None and sources.kind == "array" and all(node.is_known for node in nodes)
+        if sources is not None and is_readable and not cameras:
+            self._findings.error(sources, "no RtspSource", allowed="exactly one", is_value_shown=False)
 
     def _tell_unset(self, scope: Scope) -> None:
         for parameter in scope.unset.values():

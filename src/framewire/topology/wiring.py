@@ -118,11 +118,12 @@ def wire(nodes: Iterable[Bound], findings: Findings, *, is_complete: bool) -> di
     wired: dict[str, Wired] = {}
     for node in nodes:
         place = node.members.get("name")
-        if place is None or place.kind != "string" or place.is_unset:
+        name = place.text if place is not None else None
+        if place is None or name is None:
             continue
-        earlier = wired.get(place.content.lower())
+        earlier = wired.get(name.lower())
         if earlier is None:
-            wired[place.content.lower()] = Wired(node, place.content)
+            wired[name.lower()] = Wired(node, name)
         else:
             line = earlier.node.place("name").line
             findings.error(place, f"a node of this name is already there, in line {line}", allowed="each name once")
@@ -141,18 +142,19 @@ def _find_feeds(one: Wired, wired: dict[str, Wired], findings: Findings, *, is_c
         inputs = inputs[:MAX_INPUTS]
     for item in inputs:
         place = item.members.get("node_name")
-        if place is None or place.kind != "string" or place.is_unset:
+        name = place.text if place is not None else None
+        if place is None or name is None:
             one.is_sure = False
             continue
-        giver = wired.get(place.content.lower())
+        giver = wired.get(name.lower())
         if giver is None:
             one.is_sure = False
             if not is_complete:
                 continue
             names = [other.name for other in wired.values() if other.kind not in SINKS and other is not one]
-            findings.error(place, "there is no such node", allowed=listed(names), meant=place.content, names=names)
+            findings.error(place, "there is no such node", allowed=listed(names), meant=name, names=names)
             continue
-        if giver.name != place.content:
+        if giver.name != name:
             findings.warning(place, f"taken for {quoted(giver.name)}")
         if giver.kind in SINKS:
             findings.error(
