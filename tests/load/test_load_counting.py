@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 
 import pytest
 
 from framewire.errors import ConfigurationError
 from framewire.load import LoadOptions, Tally, memory_bytes
+from framewire.load.latencies import Latencies
 from framewire.load.timetable import due_times_s
 from framewire.model.format import Encoding, VideoFormat
 
 JPG = VideoFormat(Encoding.JPG, 8, 4)
+RATES = "0.001 to 100000; without --fps frames are sent as fast as answers come"
 
 
 def counting() -> Tally:
@@ -43,13 +46,44 @@ def test_a_frame_that_leaves_a_millisecond_late_is_late() -> None:
     assert tally.late == 1
 
 
-def test_a_frame_that_never_left_counts_as_long_as_it_has_waited() -> None:
+def test_frames_that_never_left_count_as_long_as_they_have_waited() -> None:
     tally = counting()
-    tally.give_up(99.0)
-    tally.give_up(103.0)
-    tally.give_up(110.0)
-    assert tally.unsent == 1
-    assert tally.latencies.maximum == 7.0
+    tally.give_up(99.0, 4.0)  # due at 99, 103, 107 and 111
+    assert tally.unsent == tally.latencies.count == 2
+    assert (tally.latencies.minimum, tally.latencies.maximum, tally.latencies.total) == (3.0, 7.0, 10.0)
+    tally.give_up(110.0, 4.0)
+    assert tally.unsent == 2
+
+
+@pytest.mark.parametrize("window", [(math.inf, math.inf), (100.0, math.inf)], ids=["warm-up", "open"])
+def test_frames_given_up_before_the_window_has_ended_count_nothing(window: tuple[float, float]) -> None:
+    tally = Tally(start_s=window[0], end_s=window[1])
+    tally.give_up(99.0, 0.5)
+    assert (tally.unsent, tally.latencies.count) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("longest_s", "step_s", "count"),
+    [(7.0, 4.0, 2), (1.0, 1 / 64, 64), (10.0, 0.0009, 11_000), (0.75, 1e-9, 3), (2.0, 0.5, 5), (1.0, 0.1, 0)],
+)
+def test_values_counted_together_are_those_counted_one_by_one(longest_s: float, step_s: float, count: int) -> None:
+    together, single = Latencies(), Latencies()
+    together.add_spread(longest_s, step_s, count)
+    for number in range(count):
+        single.add(longest_s - number * step_s)
+    assert list(together.bins()) == list(single.bins())
+    assert (together.count, together.maximum) == (single.count, single.maximum)
+    assert together.minimum == pytest.approx(single.minimum)
+    assert together.total == pytest.approx(single.total)
+
+
+def test_a_thousand_million_frames_are_given_up_at_once() -> None:
+    tally = counting()
+    tally.give_up(100.0, 1e-8)
+    assert tally.unsent == pytest.approx(10**9, rel=1e-3)
+    assert tally.latencies.count == tally.unsent
+    assert tally.latencies.percentile(50) == pytest.approx(5.0, rel=0.005)
+    assert len(list(tally.latencies.bins())) < 5_000
 
 
 def test_frames_without_an_answer_are_found_in_all_streams() -> None:
@@ -80,7 +114,10 @@ def test_how_many_frames_are_in_flight_follows_from_what_is_allowed_and_from_the
         ({"frames": []}, "there is no frame to send; allowed: one or more"),
         ({"streams": 0}, "streams is 0; allowed: 1 to 4096"),
         ({"in_flight": 5000}, "in flight is 5000; allowed: 1 to 4096"),
-        ({"frames_per_second": 0.0}, "fps is 0; allowed: a number above 0"),
+        ({"frames_per_second": 0.0}, f"fps is 0; allowed: {RATES}"),
+        ({"frames_per_second": 1e9}, f"fps is 1e+09; allowed: {RATES}"),
+        ({"frames_per_second": 1e-320}, f"fps is 9.99989e-321; allowed: {RATES}"),
+        ({"frames_per_second": float("nan")}, f"fps is nan; allowed: {RATES}"),
         ({"duration_s": float("inf")}, "duration is inf; allowed: a number above 0"),
         ({"timeout_s": float("nan")}, "timeout is nan; allowed: a number above 0"),
         ({"warm_up_s": -1.0}, "warm-up is -1; allowed: 0 or more seconds"),

@@ -190,6 +190,35 @@ async def test_frames_that_could_not_be_sent_by_the_end_are_counted_and_their_wa
     assert tally.latencies.maximum >= 0.8
 
 
+async def test_far_more_frames_than_can_ever_be_sent_are_counted_without_holding_the_end_up() -> None:
+    async with serving(servers.stalling(after=5, seconds=0.3)) as address:
+        load = a_load(address, frames_per_second=100_000.0, streams=3, warm_up_s=0.0, duration_s=0.2)
+        report = await run_load(load)
+    tally = report.tally
+    assert report.failure is None
+    # 300,000 frames/s were due; all but those few that left are given up.
+    assert tally.latencies.count == pytest.approx(report.duration_s * 300_000, rel=0.1)
+    assert tally.unsent > 0.5 * tally.latencies.count
+
+
+async def test_a_stop_in_the_warm_up_of_an_open_loop_ends_it() -> None:
+    stop, arrived = asyncio.Event(), asyncio.Event()
+
+    async def noting(call: servers.Call) -> None:
+        await call.accept()
+        async for frame in call.frames():
+            await call.answer(frame)
+            arrived.set()
+
+    async with serving(noting) as address:
+        load = a_load(address, frames_per_second=100.0, warm_up_s=600.0)
+        running = asyncio.create_task(run_load(load, stop=stop))
+        await arrived.wait()
+        stop.set()
+        with pytest.raises(FramewireError, match=r"^stopped before anything was measured$"):
+            await running
+
+
 async def test_an_open_loop_offers_its_rate_and_no_more() -> None:
     arrived: list[Message] = []
     async with serving(recording(arrived)) as address:

@@ -10,6 +10,8 @@ from framewire.model.format import VideoFormat
 
 MAX_STREAMS = 4096
 MAX_IN_FLIGHT = 4096
+MIN_FRAMES_PER_SECOND = 0.001
+MAX_FRAMES_PER_SECOND = 100_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,8 @@ class LoadOptions:
         shared_memory_bytes: Shared memory of each stream; 0 embeds the frames. `memory_bytes` tells how much holds all
             frames in flight; less means fewer frames in flight.
         shared_memory_mode: Permission bits of the shared memory files.
-        frames_per_second: Rate of each stream, whatever the answers do (open loop). None: the next frame is sent when
-            an answer has come (closed loop).
+        frames_per_second: Rate of each stream, whatever the answers do (open loop), 0.001 to 100,000. None: the next
+            frame is sent when an answer has come (closed loop).
         warm_up_s: Seconds of load before the measurement.
         duration_s: Seconds that are measured.
         timeout_s: Longest wait for an answer in seconds.
@@ -59,12 +61,15 @@ class LoadOptions:
         for name, value, most in (("streams", self.streams, MAX_STREAMS), ("in flight", self.in_flight, MAX_IN_FLIGHT)):
             if not 1 <= value <= most:
                 raise ConfigurationError(f"{name} is {value}", allowed=f"1 to {most}")
-        for name, number in (
-            ("fps", self.frames_per_second),
-            ("duration", self.duration_s),
-            ("timeout", self.timeout_s),
-        ):
-            if number is not None and not 0 < number < float("inf"):
+        rate = self.frames_per_second
+        if rate is not None and not MIN_FRAMES_PER_SECOND <= rate <= MAX_FRAMES_PER_SECOND:
+            raise ConfigurationError(
+                f"fps is {rate:g}",
+                allowed=f"{MIN_FRAMES_PER_SECOND:g} to {MAX_FRAMES_PER_SECOND:.0f}",
+                remedy="without --fps frames are sent as fast as answers come",
+            )
+        for name, number in (("duration", self.duration_s), ("timeout", self.timeout_s)):
+            if not 0 < number < float("inf"):
                 raise ConfigurationError(f"{name} is {number:g}", allowed="a number above 0")
         if not 0 <= self.warm_up_s < float("inf"):
             raise ConfigurationError(f"warm-up is {self.warm_up_s:g}", allowed="0 or more seconds")

@@ -7,7 +7,6 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from itertools import chain
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -194,7 +193,7 @@ class LoadStream:
         else:
             for due_s in due_times_s:
                 if not (await self._moment(due_s) and await self._place()):
-                    self._give_up(chain([due_s], due_times_s))
+                    self._give_up(due_s)
                     break
                 self._tally.depart(due_s, time.monotonic())
                 if not await self._send_frame(due_s, epoch_s):
@@ -216,11 +215,10 @@ class LoadStream:
         self._tally.sent += 1
         return await self._write(data)
 
-    def _give_up(self, due_times_s: Iterator[float]) -> None:
-        for due_s in due_times_s:
-            if due_s >= self._tally.end_s:
-                return
-            self._tally.give_up(due_s)
+    def _give_up(self, due_s: float) -> None:
+        """Counts the frame that was due at this moment and all those behind it; they are not sent any more."""
+        if self._options.frames_per_second is not None:
+            self._tally.give_up(due_s, 1 / self._options.frames_per_second)
 
     async def _place(self) -> bool:
         """Waits for a free slot; False when the window is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from framewire.model.histogram import Histogram
+from framewire.load.latencies import Latencies
 
 _LATE_S = 0.001
 
@@ -35,7 +35,7 @@ class Tally:
 
     start_s: float = math.inf
     end_s: float = math.inf
-    latencies: Histogram = field(default_factory=Histogram)
+    latencies: Latencies = field(default_factory=Latencies)
     sent: int = 0
     answered: int = 0
     lost: int = 0
@@ -61,8 +61,19 @@ class Tally:
         if now_s - due_s > _LATE_S and self.start_s <= due_s < self.end_s:
             self.late += 1
 
-    def give_up(self, due_s: float) -> None:
-        """Counts a frame that was due in the window and is not sent any more."""
-        if self.start_s <= due_s < self.end_s:
-            self.unsent += 1
-            self.latencies.add(self.end_s - due_s)
+    def give_up(self, due_s: float, period_s: float) -> None:
+        """Counts the frames of one stream that were due in the window and are not sent any more.
+
+        However many they are, this takes no longer than some thousand of them would.
+
+        Args:
+            due_s: When the first of them was due, be it before the window, in it or behind it.
+            period_s: From one to the next.
+        """
+        if math.isinf(self.start_s) or math.isinf(self.end_s):
+            return
+        first_s = due_s + period_s * max(0, math.ceil((self.start_s - due_s) / period_s))
+        count = math.ceil((self.end_s - first_s) / period_s)
+        if count > 0:
+            self.unsent += count
+            self.latencies.add_spread(self.end_s - first_s, period_s, count)
