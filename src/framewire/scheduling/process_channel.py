@@ -11,7 +11,9 @@ import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 
-_HEADER = struct.Struct("=Q")
+_HEADER = struct.Struct("=QQ")
+"""Length and number of a message."""
+
 _BUFFER_BYTES = 1 << 16
 _MOST_DESCRIPTORS = 64
 """Most open files of one message; the kernel takes 253."""
@@ -34,6 +36,8 @@ class Channel:
         self._start = 0
         self._end = 0
         self._descriptors: deque[int] = deque()
+        self.number = 0
+        """The number of the message that was received last."""
         self._on_tick: Callable[[], None] | None = None
 
     def set_tick(self, tick_s: float, on_tick: Callable[[], None]) -> None:
@@ -44,13 +48,18 @@ class Channel:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
         self._on_tick = on_tick
 
-    def send(self, packed: bytes, descriptors: Sequence[int] = ()) -> None:
+    def send(self, packed: bytes, descriptors: Sequence[int] = (), number: int = 0) -> None:
         """Sends one message, and open files with it, of which the other end gets duplicates.
+
+        Args:
+            packed: The message.
+            descriptors: The open files.
+            number: What tells the answer to it from all others; 0 when it has none.
 
         Raises:
             OSError: The other end has gone.
         """
-        parts: list[bytes | memoryview] = [_HEADER.pack(len(packed)), packed]
+        parts: list[bytes | memoryview] = [_HEADER.pack(len(packed), number), packed]
         ancillary = (
             [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors[:_MOST_DESCRIPTORS]))]
             if descriptors
@@ -76,13 +85,13 @@ class Channel:
         """
         try:
             # A message as short as this goes as a whole or not at all.
-            self._socket.sendmsg([_HEADER.pack(len(packed)), packed], (), socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+            self._socket.sendmsg([_HEADER.pack(len(packed), 0), packed], (), socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         return True
 
     def receive(self) -> object:
-        """Waits for the next message.
+        """Waits for the next message; its number is in :attr:`number` then, also when it cannot be read.
 
         Raises:
             EOFError: The other end has closed the connection.
@@ -90,7 +99,7 @@ class Channel:
             Exception: What the parts of the message raise when they cannot be unpickled; the next message is whole.
         """
         self._fill(_HEADER.size)
-        (length,) = _HEADER.unpack_from(self._buffer, self._start)
+        length, self.number = _HEADER.unpack_from(self._buffer, self._start)
         end = _HEADER.size + length
         self._fill(end)
         start, self._start = self._start, self._start + end

@@ -65,6 +65,7 @@ class ChildProcess:
         self._numbers: dict[SharedMemoryReader, int] = {}
         self._last_number = 0
         self._arena: tuple[int, int] = (0, 0)
+        self._request = 0
         self._forgotten: deque[int] = deque()
         self._sending = threading.Lock()
         self.is_ready = False
@@ -124,15 +125,19 @@ class ChildProcess:
     def ask(self, packed: bytes, begun: Callable[[], None] = nothing) -> Any:  # see process_messages
         """Sends a request and waits for its answer, until the time given to :meth:`begin` is over.
 
+        An answer with another number than the request's is none of it: a process that the processor has forked may
+        read and write here as well. Whose answer is whose cannot be known from then on.
+
         Args:
             packed: The request.
             begun: Called when it is sent.
 
         Raises:
-            LostError: It ended, or did not answer in time and was killed.
+            LostError: It ended, or did not answer in time, or not what it was asked, and was killed.
             ProcessorError: The answer cannot be read.
         """
-        self._send(packed)
+        self._request += 1
+        self._send(packed, number=self._request)
         begun()
         answer = self._receive()
         if self._forgotten:
@@ -215,10 +220,10 @@ class ChildProcess:
         self._send(pack((ADOPT, self._last_number, memory, mode)), descriptor)
         return self._last_number
 
-    def _send(self, packed: bytes, descriptor: int | None = None) -> None:
+    def _send(self, packed: bytes, descriptor: int | None = None, number: int = 0) -> None:
         try:
             with self._sending:
-                self._channel.send(packed, () if descriptor is None else (descriptor,))
+                self._channel.send(packed, () if descriptor is None else (descriptor,), number)
         except LostError:
             raise
         except OSError:
@@ -226,17 +231,28 @@ class ChildProcess:
 
     def _receive(self) -> object:
         try:
-            return self._channel.receive()
+            answer = self._channel.receive()
+            self._judge_number()
+            return answer
         except LostError:
             raise
         except (EOFError, OSError):
             raise self.lost() from None
         except Exception as error:
+            self._judge_number()
             raise ProcessorError(
                 f"processor {self._name} answered what cannot be read outside of its process: "
                 f"{type(error).__name__}: {error}",
                 remedy="answer inferences of framewire's own classes",
             ) from None
+
+    def _judge_number(self) -> None:
+        if self._channel.number != self._request:
+            self.kill()
+            raise LostError(
+                f"processor {self._name}: its process {self.pid} answered request {self._channel.number} instead of "
+                f"{self._request} and was killed; end a process that the processor forks with os._exit"
+            )
 
     def _tell_forgotten(self) -> None:
         # Whoever holds the lock looks once more after it has let go: see ask.

@@ -1,7 +1,8 @@
 """What a server and its worker process say to each other.
 
 Requests are tuples that begin with one of the numbers here, so that their pickles are short: :data:`RUN` and the two of
-sessions are answered, the others are not. Frames are told by their place, never sent.
+sessions are answered, the others are not. An answer bears the number of its request. Frames are told by their place,
+never sent.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -76,6 +77,7 @@ class ProcessorRunner:
     """Owns one instance of a processor. Synchronous; used by one thread at a time.
 
     Whatever the processor raises is caught, SystemExit too: one that calls sys.exit must not take the server with it.
+    A process that it forks, and that comes back here, ends here: it must not go on as if it were the one that we serve.
 
     Args:
         kind: The processor.
@@ -92,6 +94,7 @@ class ProcessorRunner:
         self._options = options
         self._library_threads = library_threads
         self._processor: Processor | None = None
+        self._pid = os.getpid()
         self.replaced = 0
         self._has_warned_of_kept_view = False
 
@@ -101,12 +104,14 @@ class ProcessorRunner:
         Raises:
             ProcessorError: Its constructor or its ``open`` raised.
         """
+        self._pid = os.getpid()
         try:
             processor = self._factory(self._options)
             processor.library_threads = self._library_threads
             processor.open()
         except BaseException as error:
             raise self._failed("cannot be opened", error) from error
+        self._end_fork()
         self._processor = processor
 
     def close(self) -> None:
@@ -115,8 +120,10 @@ class ProcessorRunner:
             return
         try:
             self._processor.close()
-        except BaseException:
+        except BaseException as error:
+            self._end_fork(error)
             _log.exception("processor %s failed to close", self._name)
+        self._end_fork()
         self._processor = None
 
     def open_session(self, info: SessionInfo) -> object:
@@ -126,17 +133,22 @@ class ProcessorRunner:
             ProcessorError: The processor raised.
         """
         try:
-            return self._opened.open_session(info)
+            state = self._opened.open_session(info)
         except BaseException as error:
+            self._end_fork(error)
             _log.exception("processor %s failed to open a session", self._name)
             raise self._failed("cannot open a session", error) from error
+        self._end_fork()
+        return state
 
     def close_session(self, state: object) -> None:
         """Gives the state of an ended session back; an error is logged."""
         try:
             self._opened.close_session(state)
-        except BaseException:
+        except BaseException as error:
+            self._end_fork(error)
             _log.exception("processor %s failed to close a session", self._name)
+        self._end_fork()
 
     def rest_s(self) -> float:
         """Nothing: it runs here."""
@@ -205,6 +217,7 @@ class ProcessorRunner:
             count = len(answers)
         except BaseException as error:
             raise self._failed("raised", error) from None
+        self._end_fork()
         if count != len(frames):
             raise ProcessorError(
                 f"processor {self._name} answered {count} results for {len(frames)} frames",
@@ -231,7 +244,14 @@ class ProcessorRunner:
             raise ProcessorError(f"processor {self._name} is not open")
         return self._processor
 
+    def _end_fork(self, error: BaseException | None = None) -> None:
+        """Ends this process if the processor has forked it, with the exit status that `error` asks for."""
+        if os.getpid() != self._pid:
+            code = error.code if isinstance(error, SystemExit) else None if error is None else 1
+            os._exit(code & 0xFF if isinstance(code, int) else 0 if code is None else 1)
+
     def _failed(self, what: str, error: BaseException) -> ProcessorError:
+        self._end_fork(error)
         if isinstance(error, ProcessorError):
             return error
         text = "".join(traceback.format_exception(error))

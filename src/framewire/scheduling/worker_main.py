@@ -51,7 +51,7 @@ _F_SETSIG = 10
 
 def main() -> None:
     """Serves one server until it closes this process, or is no more."""
-    connection, lifeline = int(sys.argv[1]), int(sys.argv[2])
+    pid, connection, lifeline = os.getpid(), int(sys.argv[1]), int(sys.argv[2])
     for descriptor in (connection, lifeline):
         os.set_inheritable(descriptor, False)
     _tie_to(lifeline)
@@ -65,8 +65,10 @@ def main() -> None:
         try:
             runner = _opened(setup)
         except ProcessorError as error:
+            _end_fork(pid)
             channel.send(pack(failure_of(error)))
             return
+        _end_fork(pid)
         channel.send(pack(None))
         _Worker(channel, runner, setup.name).serve()
     except (EOFError, ConnectionError):
@@ -85,6 +87,15 @@ def _tie_to(lifeline: int) -> None:
     poll = select.poll()
     poll.register(lifeline, 0)  # it tells of an end that was closed without being asked
     if poll.poll(0):
+        os._exit(1)
+
+
+def _end_fork(pid: int) -> None:
+    """Ends this process if it is not `pid` but a fork of it: only one may answer.
+
+    The runner does so where a processor's methods come back; other code of its author is its module and its pickling.
+    """
+    if os.getpid() != pid:
         os._exit(1)
 
 
@@ -141,6 +152,7 @@ class _Worker:
         self._channel = channel
         self._runner = runner
         self._name = name
+        self._pid = os.getpid()
         self._memories: dict[int, SharedMemoryReader | FramewireError] = {}
         self._sessions: dict[int, tuple[Lane, object]] = {}
 
@@ -154,7 +166,10 @@ class _Worker:
         while True:
             kind, *arguments = cast("tuple[Any, ...]", self._channel.receive())
             if (answer := answering.get(kind)) is not None:
-                self._channel.send(answer(*arguments))
+                number = self._channel.number
+                packed = answer(*arguments)
+                _end_fork(self._pid)
+                self._channel.send(packed, number=number)
             elif kind == ADOPT:
                 self._adopt(*arguments)
             elif kind == FORGET:
