@@ -126,6 +126,28 @@ CASES = [
     ),
     pytest.param(
         STREET,
+        [('"url": "tcp://detector:5001"', '"url": "tcp://user:s3cret@detector:5001"')],
+        [
+            (
+                '42:18: error: /properties/processors/1/endpoint/url is "tcp://***@detector:5001": more than host'
+                " and port; allowed: tcp://HOST:PORT; user and password belong into credentials"
+            )
+        ],
+        id="an extension with a password in its address",
+    ),
+    pytest.param(
+        STREET,
+        [('"url": "tcp://detector:5001"', '"url": "tcp://detector:5001/score"')],
+        [
+            (
+                '42:18: error: /properties/processors/1/endpoint/url is "tcp://detector:5001/score": more than'
+                " host and port; allowed: tcp://HOST:PORT; user and password belong into credentials"
+            )
+        ],
+        id="an extension of gRPC with a path",
+    ),
+    pytest.param(
+        STREET,
         [('"url": "tcp://detector:5001"', '"url": "tcp://de tector:1"')],
         [
             (

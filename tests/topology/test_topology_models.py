@@ -271,12 +271,24 @@ def test_sources_of_all_kinds_are_taken(url: str) -> None:
     assert loaded.topology is not None
     camera = loaded.topology.nodes["camera"]
     assert isinstance(camera, RtspSource)
-    assert camera.endpoint.url == url
+    scheme, separator, rest = url.partition("://")
+    assert camera.endpoint.url == (scheme.lower() + separator + rest if separator else url)
 
 
 @pytest.mark.parametrize("url", ["tcp://10.0.0.1:5001", "TCP://[::1]:5001", "tcp://detector:5001/", "unix:/run/x.sock"])
 def test_extensions_of_all_kinds_are_taken(url: str) -> None:
-    assert load_topology(swapped(STREET, ("tcp://detector:5001", url))).problems == ()
+    loaded = load_topology(swapped(STREET, ("tcp://detector:5001", url)))
+    assert loaded.problems == ()
+    assert loaded.topology is not None
+    grpc = loaded.topology.nodes["grpc"]
+    assert isinstance(grpc, GrpcExtension)
+    assert grpc.endpoint.url == url.replace("TCP", "tcp")
+
+
+def test_blanks_around_a_url_are_taken_off() -> None:
+    camera = topology_of(STREET, rtspUrl=" rtsp://camera.local/x ").nodes["camera"]
+    assert isinstance(camera, RtspSource)
+    assert camera.endpoint.url == "rtsp://camera.local/x"
 
 
 def test_a_name_may_be_a_number() -> None:

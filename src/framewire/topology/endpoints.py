@@ -78,7 +78,15 @@ def _check_server(node: Bound, url: str, findings: Findings) -> str:
         meant = {"meant": scheme, "names": schemes} if match else {}
         findings.error(place, f"no address that {node.kind.__name__} can use", allowed=form, **meant)
         return ""
-    _check_place(url[match.end() :], place, findings, needs_port=node.kind is GrpcExtension)
+    rest = url[match.end() :]
+    if node.kind is GrpcExtension and set(rest.rstrip("/")) & set("@/?#"):
+        findings.error(
+            place,
+            "more than host and port",
+            allowed="tcp://HOST:PORT; user and password belong into credentials",
+        )
+        return scheme
+    _check_place(rest, place, findings, needs_port=node.kind is GrpcExtension)
     return scheme
 
 

@@ -40,7 +40,7 @@ class FedNode(Node):
 
     is_abstract: ClassVar[bool] = True
 
-    inputs: tuple[NodeInput, ...]
+    inputs: Annotated[tuple[NodeInput, ...], Field(min_length=1)]
 
 
 class RtspSource(Node):
@@ -113,7 +113,7 @@ class NamedLineString(Typed):
 class LineCrossingProcessor(FedNode):
     """Says when an object crosses a line."""
 
-    lines: tuple[NamedLineString, ...]
+    lines: Annotated[tuple[NamedLineString, ...], Field(min_length=1)]
 
 
 class SignalGateProcessor(FedNode):

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 
 from framewire.model.format import MAX_DIMENSION_PX, PixelFormat
 from framewire.model.geometry import ScaleMode
-from framewire.topology.scalars import boolean, certificate, choice, name, rate, secret, text, whole
+from framewire.topology.scalars import address, boolean, certificate, choice, name, rate, secret, text, whole
 
 TYPE_PREFIX = "#Microsoft.VideoAnalyzer."
 
@@ -86,7 +86,7 @@ Credentials = UsernamePasswordCredentials | HttpHeaderCredentials | SymmetricKey
 class PemCertificateList(Typed):
     """Certificates that a server's own may be signed with, each as PEM."""
 
-    certificates: tuple[Annotated[str, certificate()], ...]
+    certificates: Annotated[tuple[Annotated[str, certificate()], ...], Field(min_length=1)]
 
 
 class TlsValidationOptions(Part):
@@ -99,14 +99,14 @@ class TlsValidationOptions(Part):
 class UnsecuredEndpoint(Typed):
     """An address without TLS; one that says `https` or `rtsps` itself is encrypted all the same."""
 
-    url: Annotated[str, text(is_line=True, least=1)]
+    url: Annotated[str, address()]
     credentials: Credentials | None = None
 
 
 class TlsEndpoint(Typed):
     """An address with TLS. Without trusted certificates, those of the system are trusted."""
 
-    url: Annotated[str, text(is_line=True, least=1)]
+    url: Annotated[str, address()]
     credentials: Credentials | None = None
     trusted_certificates: PemCertificateList | None = None
     validation_options: TlsValidationOptions = TlsValidationOptions()

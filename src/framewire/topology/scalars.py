@@ -25,6 +25,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0{1,18})?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 _BROKEN_CHARACTER = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -99,6 +100,19 @@ def text(*, most: int = MAX_TEXT_CHARACTERS, least: int = 0, is_line: bool = Fal
 def secret() -> Leaf:
     """A text that is never shown."""
     return Leaf(text().read, {"type": "string"}, is_secret=True)
+
+
+def address() -> Leaf:
+    """A URL, its scheme in lower case as libraries want it, or a path as it is."""
+    line = text(is_line=True, least=1)
+
+    def read(value: str) -> str:
+        stripped = value.strip(" ")
+        scheme = _SCHEME.match(stripped)
+        given: str = line.read(scheme[0].lower() + stripped[scheme.end() :] if scheme else value)
+        return given
+
+    return Leaf(read, line.schema)
 
 
 def certificate() -> Leaf:
