@@ -227,6 +227,15 @@ def test_something_else_than_a_camera_is_told_and_tried_again(
         assert watched.kinds[-1] == "MediaSessionEstablished"
 
 
+def test_a_camera_that_tells_a_length_is_a_camera_all_the_same(watch: Watch, clip: EncodedClip) -> None:
+    sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\na=range:npt=0-1.0\r\n"
+    sdp += "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\n"
+    with RtspServer(clip, Behaviour(speed=4, sdp=sdp, frames=15)) as server:
+        watched = watch(server.url)
+        take(watched, 40)
+        assert watched.capture.statistics().reconnects >= 2
+
+
 AUDIO = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\na=control:track1\r\n"
 
 
@@ -243,7 +252,7 @@ def test_video_that_never_gives_a_picture_is_told_as_its_format(watch: Watch) ->
     blind = encode_clip([np.zeros((96, 160, 3), np.uint8)] * 20)
     blind = EncodedClip("h264", blind.size, 25, (), blind.pictures)
     with RtspServer(blind, Behaviour(speed=4), Behaviour(speed=4, clips={0: street_clip(160, 96)})) as server:
-        watched = watch(server.url, picture_s=1.0, connect_timeout_s=8.0)
+        watched = watch(server.url, picture_s=1.0, connect_timeout_s=1.0)
         take(watched, 3)
         assert "MediaFormatError" in watched.kinds
         assert watched.capture.statistics().undecodable > 0
@@ -269,6 +278,33 @@ def test_closing_ends_the_frames_at_once_wherever_the_camera_hangs(
         assert watched.capture.state is CaptureState.ENDED
         assert list(watched.capture.frames()) == []
         watched.capture.close()
+
+
+def test_a_capture_that_was_closed_before_it_began_gives_nothing(watch: Watch, clip: EncodedClip) -> None:
+    with RtspServer(clip) as server:
+        watched = watch(server.url)
+        watched.capture.close()
+        assert watched.capture.state is CaptureState.ENDED
+        assert list(watched.capture.frames()) == []
+        assert server.connections == 0
+
+
+def test_a_machine_without_threads_is_waited_for(
+    watch: Watch, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RtspServer(clip, GOOD) as server:
+        watched = watch(server.url)
+        start, failures = threading.Thread.start, [1, 2]
+
+        def fail_twice(thread: threading.Thread) -> None:
+            if thread.name.startswith("framewire capture") and failures:
+                failures.pop()
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", fail_twice)
+        take(watched, 3)
+        assert watched.kinds == ["RuntimeError", "RuntimeError", "MediaSessionEstablished"]
 
 
 def test_closing_ends_a_pause(watch: Watch, clip: EncodedClip) -> None:

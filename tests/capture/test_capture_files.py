@@ -65,6 +65,21 @@ def test_a_file_gives_all_its_pictures_and_ends(
     assert list(watched.capture.frames()) == []
 
 
+@pytest.mark.parametrize("name", ["raw.h264", "raw.mjpeg", "still.png"])
+def test_a_file_that_does_not_tell_how_long_it_is_ends_too(watch: Watch, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "still.png":
+        cv2.imwrite(str(path), np.full((48, 64, 3), 90, np.uint8))
+    else:
+        codec = {"raw.h264": "libx264", "raw.mjpeg": "mjpeg"}[name]
+        make_video(path, codec, "yuv420p" if codec == "libx264" else "yuvj420p")
+    watched = watch(str(path))
+    frames = list(watched.capture.frames())
+    assert len(frames) == (1 if name == "still.png" else 10)
+    assert watched.kinds == ["MediaSessionEstablished"]
+    assert all(before.timestamp < after.timestamp for before, after in pairwise(frames))
+
+
 def test_a_file_that_loops_goes_on_for_ever_and_is_one_session(watch: Watch, street: Path) -> None:
     watched = watch(str(street), loop=True, in_real_time=False)
     frames = list(islice(watched.capture.frames(), 65))

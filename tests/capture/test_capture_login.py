@@ -18,6 +18,7 @@ from framewire.errors import ConfigurationError
         ("rtsp://old:pass@camera/live", "new", "word", "rtsp://new:word@camera/live"),
         ("rtsp://admin:p%40ss@camera/live", None, None, "rtsp://admin:p%40ss@camera/live"),
         ("rtsp://admin:p@ss@camera/live", None, None, "rtsp://admin:p%40ss@camera/live"),
+        ("rtsp://us%40er:x@camera/live", None, None, "rtsp://us%40er:x@camera/live"),
         ("rtsp://admin:@camera/live", None, None, "rtsp://admin:@camera/live"),
         ("rtsp://camera/live@2", None, None, "rtsp://camera/live@2"),
         ("rtsp://camera/live@2", "admin", "x", "rtsp://admin:x@camera/live@2"),

@@ -93,20 +93,37 @@ def test_an_array_is_handed_out_as_a_copy() -> None:
     assert (frame.width, frame.height) == (6, 4)
 
 
+def test_rgb_of_an_rgb_video_is_new_too() -> None:
+    # 64 pixels: rows without a gap, which would be copied anyway.
+    frame = decoded("rgb24", (64, 34))
+    frame.rgb()[:] = 0
+    assert frame.rgb().mean() > 100
+
+
 def test_many_threads_may_ask_at_once_and_in_many_sizes() -> None:
     converter = Converter()
-    frames = [decoded("yuv420p", (320, 180), converter=converter) for _ in range(4)]
-    sizes = [(width, width // 2 + 1) for width in range(40, 60)]
-    wanted = {size: frames[0].rgb_scaled(*size) for size in sizes}
-    wrong: list[tuple[int, int]] = []
+    size = (640, 360)
+    frames = [CapturedFrame(1, DecodedPicture(noise(seed, size), converter)) for seed in range(4)]
+    sizes = [(320, 180), (416, 234), (200, 113)]
+    wanted = [[frame.rgb_scaled(*size) for size in sizes] for frame in frames]
+    wrong: list[int] = []
+    begin = threading.Barrier(len(frames))
 
-    def ask(frame: CapturedFrame) -> None:
-        for size in sizes * 3:
-            wrong.extend([size] * bool((frame.rgb_scaled(*size) != wanted[size]).any()))
+    def ask(number: int) -> None:
+        begin.wait()
+        for _ in range(40):
+            for size, image in zip(sizes, wanted[number], strict=True):
+                if (frames[number].rgb_scaled(*size) != image).any():
+                    wrong.append(number)
 
-    threads = [threading.Thread(target=ask, args=(frame,)) for frame in frames]
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(frames))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def noise(seed: int, size: tuple[int, int]) -> av.VideoFrame:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    return av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")

@@ -89,7 +89,7 @@ class Capture:
     @property
     def state(self) -> CaptureState:
         """Where it stands."""
-        return self._policy.state
+        return CaptureState.ENDED if self._closing.is_set() else self._policy.state
 
     def frames(self) -> Iterator[CapturedFrame]:
         """Reads frame after frame; asked a second time it goes on where the first stopped. It blocks.
@@ -116,7 +116,7 @@ class Capture:
         """What it has done so far. Any thread may ask."""
         policy, counters = self._policy, self._counters
         return CaptureStatistics(
-            state=policy.state,
+            state=self.state,
             frames=self._frames_given,
             undecodable=counters.undecodable,
             damaged=counters.damaged,
@@ -157,7 +157,10 @@ class Capture:
         if len(self._left_behind) >= _MOST_HUNG:
             return stuck(len(self._left_behind))
         self._policy.connect(self._clock.steady_s())
-        attempt = Attempt(self._open, self._clock, self._counters, name=f"framewire capture {self.name}")
+        try:
+            attempt = Attempt(self._open, self._clock, self._counters, name=f"framewire capture {self.name}")
+        except RuntimeError as error:  # no more threads
+            return fault_of(error)
         self._attempt = attempt
         try:
             return (yield from self._read(attempt))

@@ -101,17 +101,23 @@ def _open_rtsp(url: str, options: CaptureOptions, converter: Converter, counters
         # Whatever the camera answers, nothing else is opened: no file, no other server by another protocol.
         "protocol_whitelist": "rtsp,rtp,udp,tcp,tls,http,https,httpproxy",
     }
-    return _open_network(url, specific, options, converter, counters)
+    return _open_network(url, options, converter, counters, specific=specific, is_live=True)
 
 
 def _open_web(url: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
     # A playlist may name other servers, but no file of this machine.
     specific = {"protocol_whitelist": "http,https,tcp,tls,crypto,httpproxy"}
-    return _open_network(url, specific, options, converter, counters)
+    return _open_network(url, options, converter, counters, specific=specific, is_live=None)
 
 
 def _open_network(
-    url: str, specific: dict[str, str], options: CaptureOptions, converter: Converter, counters: Counters
+    url: str,
+    options: CaptureOptions,
+    converter: Converter,
+    counters: Counters,
+    *,
+    specific: dict[str, str],
+    is_live: bool | None,
 ) -> Reader:
     is_verified = options.trusted_certificates is not None and url.startswith(("rtsps", "https"))
     tls = {"tls_verify": "1", "ca_file": options.trusted_certificates or ""} if is_verified else {}
@@ -120,6 +126,7 @@ def _open_network(
         return VideoReader(
             url,
             options={"timeout": timeout, **specific, **tls},
+            is_live=is_live,
             open_timeout_s=options.connect_timeout_s,
             converter=converter,
             counters=counters,
@@ -136,6 +143,7 @@ def _open_file(path: str, options: CaptureOptions, converter: Converter, counter
     return VideoReader(
         f"file:{path}",
         options={"protocol_whitelist": "file"},
+        is_live=False,
         open_timeout_s=None,
         converter=converter,
         counters=counters,

@@ -41,6 +41,7 @@ class VideoReader:
     Args:
         address: Path or URL as FFmpeg takes it, with user and password.
         options: FFmpeg's, for the container and its protocol.
+        is_live: Whether it has no end of its own; None for whatever does not tell how long it is.
         open_timeout_s: How long a camera or a server may take to open; None for a file.
         converter: The scalers of the capture.
         counters: Counts what comes in.
@@ -54,6 +55,7 @@ class VideoReader:
         address: str,
         *,
         options: Mapping[str, str],
+        is_live: bool | None,
         open_timeout_s: float | None,
         converter: Converter,
         counters: Counters,
@@ -65,7 +67,8 @@ class VideoReader:
             self._container = _open(address, options, open_timeout_s)
         try:
             stream = _video_stream(self._container)
-            self.session = _session(self._container, stream)
+            # A camera may tell a length as well, and a recording may not.
+            self.session = _session(stream, self._container.duration is None if is_live is None else is_live)
             self._packets = self._container.demux(stream)
         except BaseException:
             self._container.close()
@@ -144,12 +147,12 @@ def _decoder_options() -> dict[str, str]:
     return {"max_pixels": str(MOST_PIXELS)}
 
 
-def _session(container: InputContainer, stream: VideoStream) -> Session:
+def _session(stream: VideoStream, is_live: bool) -> Session:
     context = stream.codec_context
     rate = stream.average_rate or stream.guessed_rate
     frames_per_second = float(rate) if rate and 0 < rate <= _MOST_PER_SECOND else None
     sdp = describe(context.name, (context.width, context.height), bytes(context.extradata or b""))
-    return Session(sdp=sdp, is_live=container.duration is None, frames_per_second=frames_per_second)
+    return Session(sdp=sdp, is_live=is_live, frames_per_second=frames_per_second)
 
 
 def _is_cover(stream: VideoStream) -> bool:
