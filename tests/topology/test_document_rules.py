@@ -39,7 +39,7 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "lines"), CASES)
 def test_what_is_said_of(text: str, lines: list[str]) -> None:
-    assert [line for line in lines_of(text) if "nothing will be published" not in line] == lines
+    assert lines_of(text) == lines
 
 
 def motions(count: int) -> str:

@@ -228,12 +228,12 @@ class _Loader:
         for node in nodes:
             if node.is_known:
                 check_node(node, self._findings)
+        errors = self._findings.errors
         self._check_sources(properties, nodes)
         is_complete = all("name" in node.members for node in nodes) and all(
             group not in properties.members or properties.members[group].kind == "array" for group, _ in _GROUPS
         )
         is_complete &= "sources" in properties.members
-        errors = self._findings.errors
         wired = wire(nodes, self._findings, is_complete=is_complete)
         check_flow(wired, self._findings)
         check_placement(wired, self._findings)

@@ -111,7 +111,6 @@ class Findings:
         names: Iterable[str] = (),
         near: str = "",
         is_value_shown: bool = True,
-        pointer: str | None = None,
     ) -> None:
         """Notes a problem.
 
@@ -124,7 +123,6 @@ class Findings:
             names: The valid ones; the nearest is named.
             near: What is probably meant, when no search is needed.
             is_value_shown: Whether the value at the place is what is wrong.
-            pointer: Of a member that is missing there, in place of the pointer of `place`.
         """
         # Warnings leave room for errors.
         if len(self._problems) >= _MOST_PROBLEMS * (2 if severity == "error" else 1):
@@ -132,8 +130,7 @@ class Findings:
             return
         near = near or (self._nearest(meant, names) if meant else "")
         shown = place.shown if is_value_shown else ""
-        where = place.pointer if pointer is None else pointer
-        self._problems.append(Problem(severity, where, place.line, place.column, shown, message, allowed, near))
+        self._problems.append(Problem(severity, place.pointer, place.line, place.column, shown, message, allowed, near))
 
     @property
     def errors(self) -> int:
