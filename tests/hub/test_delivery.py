@@ -78,6 +78,10 @@ def test_after_a_connection_that_ended_in_the_middle_messages_go_one_by_one_unti
     delivery.broken(None)
     delivery.begin()
     assert delivery.room == 1
+    # Nor does it help to break before anything was sent.
+    delivery.broken(None)
+    delivery.begin()
+    assert delivery.room == 1
     delivery.sent(1)
     delivery.settled(1)
     assert delivery.room == 4

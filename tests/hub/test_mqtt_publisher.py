@@ -159,6 +159,18 @@ def outbox_process(address: str, folder: Path, first: int, count: int) -> subpro
     return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
 
 
+async def tries(publisher: MqttPublisher, count: int) -> None:
+    """Waits until it was tried so often to connect."""
+    left = 2 * count
+
+    def changed() -> None:
+        nonlocal left
+        left -= 1
+
+    publisher._link._changed = changed
+    await until(lambda: left <= 0)
+
+
 def open_files() -> int:
     return len([*Path("/proc/self/fd").iterdir()])
 
@@ -335,12 +347,12 @@ async def test_a_topic_that_may_not_be_written_holds_up_no_other(tmp_path: Path)
             for number in range(10):
                 publisher.publish(message(number, "open" if number % 2 else "shut"))
             await until(lambda: publisher.statistics().waiting == 0)
-            await until(lambda: len(seen) == 5)
+            await until(lambda: 9 in numbers(seen))
             # mosquitto 2.0 hangs up at the first message, and no other is tried on that topic for a while.
             assert publisher.statistics().connections <= 3
     finally:
         broker.kill()
-    assert numbers(seen) == [1, 3, 5, 7, 9]
+    assert list(dict.fromkeys(numbers(seen))) == [1, 3, 5, 7, 9]
     document = publisher.statistics().document()
     assert (document["delivered"], document["dropped"]) == (5, {"refused": 5})
     refusal = f"{url(broker)} refuses a message (reason 0x87); it and others like it are dropped"
@@ -355,10 +367,11 @@ async def test_a_message_that_the_broker_finds_too_large_is_dropped_alone(tmp_pa
             publisher.publish(ENVELOPE.inference("n", "o", 2, [Event("x" * 2000)]))
             publisher.publish(message(3))
             await until(lambda: publisher.statistics().waiting == 0)
-            await until(lambda: len(seen) == 2)
+            await until(lambda: 3 in numbers(seen))
     finally:
         broker.kill()
-    assert numbers(seen) == [1, 3]
+    # mosquitto 2.0 hangs up, so that what it said about the first one may be lost.
+    assert list(dict.fromkeys(numbers(seen))) == [1, 3]
     assert publisher.statistics().dropped == {DropCause.REFUSED: 1}
 
 
@@ -485,6 +498,9 @@ async def test_an_encrypted_broker_is_checked(tmp_path: Path, is_trusted: bool) 
         else:
             await until(lambda: notes)
             assert "certificate verify failed" in notes[0]
+            before = open_files()
+            await tries(publisher, 10)
+            assert open_files() <= before + 1
     finally:
         await publisher.close(0.1)
         broker.kill()
@@ -591,15 +607,7 @@ async def test_ten_refusals_leave_no_socket_behind(tmp_path: Path) -> None:
         async with publishing(url(broker, "cam:wrong@"), tmp_path / "box", notes=notes) as publisher:
             await until(lambda: notes)
             before = open_files()
-            link = publisher._link
-            tries = 0
-
-            def count() -> None:
-                nonlocal tries
-                tries += 1
-
-            link._changed = count
-            await until(lambda: tries >= 20)
+            await tries(publisher, 10)
             assert open_files() <= before + 1
     finally:
         broker.kill()

@@ -60,6 +60,17 @@ class BrokerError(PeerError):
         self.is_refusal = is_refusal
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """The library forgets the socket of a broker that it does not trust; this one closes itself."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class _Client(aiomqtt.Client):
     """The library's client, with what the broker says about each message, which it does not tell."""
 
@@ -248,10 +259,12 @@ def tls_context(address: BrokerAddress, trusted_certificates: Path | None) -> ss
     if not address.is_encrypted:
         return None
     try:
-        return ssl.create_default_context(cafile=None if trusted_certificates is None else str(trusted_certificates))
+        context = ssl.create_default_context(cafile=None if trusted_certificates is None else str(trusted_certificates))
     except OSError as error:
         reason = "it is no PEM file" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigurationError(f"the certificates {trusted_certificates} cannot be read ({reason})") from None
+    context.sslsocket_class = _TlsSocket
+    return context
 
 
 def _code_of(value: object) -> int | None:

@@ -125,7 +125,7 @@ class Delivery:
         """
         unsettled = [number for number, is_settled in self._under_way.items() if not is_settled]
         self._under_way.clear()
-        self._is_careful = bool(unsettled)
+        self._is_careful = self._is_careful or bool(unsettled)
         if reason_code not in _FAULTS_OF_A_MESSAGE or len(unsettled) != 1:
             return None
         self._is_careful = False
