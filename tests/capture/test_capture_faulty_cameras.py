@@ -147,6 +147,16 @@ def test_a_camera_that_stalls_with_its_socket_open_is_left(watch: Watch, clip: E
         assert seconds[CaptureState.STALLED] >= 0.2
 
 
+def test_a_camera_that_pauses_for_a_moment_keeps_its_connection(watch: Watch, clip: EncodedClip) -> None:
+    # A frame leaves FFmpeg with the next one, so the 20th is the last before the pause.
+    with RtspServer(clip, Behaviour(speed=8, pauses={20: 0.75})) as server:
+        watched = watch(server.url, stall_s=1.0)
+        states = [watched.capture.state for _ in islice(watched.capture.frames(), 30)]
+        assert states == [CaptureState.STREAMING] * 30
+        assert watched.capture.statistics().seconds[CaptureState.STALLED] > 0
+        assert watched.kinds == ["MediaSessionEstablished"]
+
+
 def test_a_resolution_that_changes_midway_changes_the_frames(watch: Watch, clip: EncodedClip) -> None:
     wide = street_clip(320, 176, frames=20)
     with RtspServer(clip, Behaviour(speed=4, clips={13: wide})) as server:

@@ -80,8 +80,8 @@ def test_moving_jpeg_is_live_and_timed_by_its_arrival(watch: Watch) -> None:
         watched.capture.close()
     assert "NetworkError" in watched.kinds
     assert watched.capture.statistics().reconnects >= 1
-    # FFmpeg would count 25 a second and place them within 0.6 s.
-    assert frames[-1].timestamp - frames[0].timestamp > 0.9 * 90_000
+    # FFmpeg would count 25 a second and place the first seven within 0.24 s.
+    assert frames[6].timestamp - frames[0].timestamp > 0.35 * 90_000
     assert all(before.timestamp < after.timestamp for before, after in pairwise(frames))
 
 

@@ -30,6 +30,7 @@ class Behaviour:
         parameter_sets: Whether it tells them in its description, before each key frame, or both.
         first_timestamp: RTP timestamp of the first frame. FFmpeg takes 0 for none and misplaces the first frame.
         jumps: Ticks of 1/90,000 s that are added to timestamps, by the number of the frame from which on.
+        pauses: Seconds that it waits beyond the time of a frame, by the number of the frame.
         corrupt: Numbers of frames whose bytes are wrong.
         lost: Numbers of RTP packets that are not sent.
         clips: What it sends instead of its clip, by the number of the frame from which on.
@@ -48,6 +49,7 @@ class Behaviour:
     parameter_sets: Literal["both", "sdp", "band"] = "both"
     first_timestamp: int = 123_456_789
     jumps: Mapping[int, int] = field(default_factory=dict)
+    pauses: Mapping[int, float] = field(default_factory=dict)
     corrupt: frozenset[int] = frozenset()
     lost: frozenset[int] = frozenset()
     clips: Mapping[int, EncodedClip] = field(default_factory=dict)

@@ -46,6 +46,7 @@ class CameraStream:
         timestamp = behaviour.first_timestamp
         for index, (units, is_key, period_s, due_s) in enumerate(self._pictures()):
             timestamp += behaviour.jumps.get(index, 0)
+            start += behaviour.pauses.get(index, 0.0)
             pause_s = 0.0 if math.isinf(behaviour.speed) else start + due_s / behaviour.speed - time.monotonic()
             if self._stop.is_set() or (pause_s > 0 and self._stop.wait(pause_s)):
                 return True

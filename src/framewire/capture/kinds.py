@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from framewire.capture.faults import UNTRUSTED, SessionError, fault_of
 from framewire.capture.login import with_login
@@ -79,15 +80,30 @@ def target_of(options: CaptureOptions) -> Target:
         raise ConfigurationError("the address of the source holds control characters")
     for kind in _KINDS:
         if path and kind.fits(path):
-            scheme, is_url, rest = path.partition("://")
-            if is_url and not rest.partition("/")[0].rpartition("@")[2]:
-                raise ConfigurationError(f"{public_address(path)} names no host", allowed="SCHEME://HOST[:PORT]/PATH")
-            address = with_login(path, options.user, options.password) if is_url else path
-            return Target(kind, address, public_address(path) if is_url else path, scheme if is_url else "file")
+            if "://" not in path:
+                return Target(kind, path, path, "file")
+            _check_place(path)
+            address = with_login(path, options.user, options.password)
+            return Target(kind, address, public_address(path), path.partition("://")[0])
     known = ", ".join(kind.name for kind in _KINDS)
     if "://" in path:
         raise ConfigurationError(f"{public_address(path)} is of no kind that is known", allowed=known)
     raise ConfigurationError(f"{path or 'a source without a name'} does not exist", allowed=known)
+
+
+def _check_place(url: str) -> None:
+    """Sees to it that a URL names a host, and a port that can be."""
+    try:
+        parts = urlsplit(url)
+        is_good = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ConfigurationError(
+            f"{public_address(url)} does not name a host, or not a port that can be",
+            allowed="SCHEME://HOST[:PORT]/PATH, ports 1 to 65535",
+            remedy="a / in a password is written as %2F",
+        )
 
 
 def _open_rtsp(url: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
