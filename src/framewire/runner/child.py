@@ -1,0 +1,121 @@
+"""The process of one live pipeline: ``python -m framewire.runner.child``.
+
+A hang inside a codec or a crash of one takes this process with it and no other pipeline; the runner starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+from framewire.errors import FramewireError
+from framewire.pipeline.live import LivePipeline, PipelineOptions
+from framewire.runner.jobs import Job, line_of, line_of_message
+from framewire.topology import load_topology
+
+_STATUS_S = 1.0
+
+_MOST_UNREAD_BYTES = 32 << 20
+"""Messages that the runner does not take; it is stuck then, and what comes is left out rather than kept."""
+
+
+class _Output:
+    """Lines to the runner."""
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self._transport = transport
+        self.dropped = 0
+
+    def write(self, line: bytes) -> None:
+        if self._transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+            self.dropped += 1
+        else:
+            self._transport.write(line)
+
+
+async def _run() -> int:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=64 << 20)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    # What a library prints goes to the log, not in between our lines.
+    lines = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, lines)
+    output = _Output(transport)
+    job = Job.of_line(await reader.readline())
+    loaded = load_topology(job.topology, job.settings, pipeline_name=job.name)
+    if loaded.topology is None:
+        output.write(line_of(error="; ".join(map(str, loaded.problems))))
+        return 1
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    pipeline = LivePipeline(
+        loaded.topology,
+        # A file stands for a camera here, and a camera does not end.
+        PipelineOptions(job.module, is_loop=True),
+        lambda message: output.write(line_of_message(message)),
+        lambda note: output.write(line_of(note=note)),
+    )
+    watching = asyncio.ensure_future(_stop_at_end(reader, stop))
+    telling = asyncio.ensure_future(_tell(pipeline, output))
+    try:
+        await pipeline.run(stop)
+    except FramewireError as error:
+        output.write(line_of(error=str(error)))
+        return 1
+    finally:
+        watching.cancel()
+        telling.cancel()
+        output.write(line_of(status=_status(pipeline, output)))
+        while transport.get_write_buffer_size():  # noqa: ASYNC110 # a transport says it to its protocol alone
+            await asyncio.sleep(0.01)
+    return 0
+
+
+async def _stop_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
+    """Ends the pipeline when the runner says so, or is no more."""
+    await reader.read()
+    stop.set()
+
+
+async def _tell(pipeline: LivePipeline, output: _Output) -> None:
+    while True:
+        output.write(line_of(status=_status(pipeline, output)))
+        await asyncio.sleep(_STATUS_S)
+
+
+def _status(pipeline: LivePipeline, output: _Output) -> dict[str, Any]:
+    source = pipeline.graph.source
+    capture = None if source.capture is None else source.capture.statistics()
+    return {
+        "state": pipeline.state.value,
+        "messages": pipeline.messages,
+        "messages_dropped": output.dropped,
+        "source": {
+            "state": "opening" if capture is None else capture.state.value,
+            "frames": source.counts.received,
+            "reconnects": 0 if capture is None else capture.reconnects,
+            "undecodable": 0 if capture is None else capture.undecodable,
+            "received_bytes": 0 if capture is None else capture.received_bytes,
+            "last_error": None if capture is None else capture.last_error,
+        },
+        "nodes": {
+            node.name: {
+                "received": node.counts.received,
+                "inferred": node.counts.inferred,
+                "dropped": dict(node.counts.dropped),
+            }
+            for node in pipeline.graph.processors
+        },
+    }
+
+
+if __name__ == "__main__":
+    code = asyncio.run(_run())
+    sys.stderr.flush()
+    # A camera that hangs in foreign code keeps its thread; Python would wait for no daemon, C++ might abort.
+    os._exit(code)

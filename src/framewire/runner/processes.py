@@ -1,0 +1,213 @@
+"""A process for each live pipeline: started, watched, started again, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from framewire.hub import HubMessage
+from framewire.pipeline.backoff import Backoff
+from framewire.runner.answers import Json, MethodError
+from framewire.runner.jobs import Job
+
+_log = logging.getLogger(__name__)
+
+_START_S = 30.0
+"""How long a process may take to become active: libraries are loaded meanwhile."""
+
+_SILENT_S = 15.0
+"""A process that has not said how it is for so long hangs."""
+
+_END_S = 40.0
+"""How long a pipeline may take to deactivate: an extension is given 30 seconds for its last answers."""
+
+_STABLE_S = 60.0
+"""After so long at work the pauses between starts begin anew."""
+
+_LINE_BYTES = 64 << 20
+
+
+class LiveProcess:
+    """One live pipeline, as long as it is to be active.
+
+    Args:
+        job: What it runs.
+        publish: Takes its messages.
+    """
+
+    def __init__(self, job: Job, publish: Callable[[HubMessage], None]) -> None:
+        self._job = job
+        self._publish = publish
+        self._process: Process | None = None
+        self._is_ending = False
+        self._is_active = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._heard_s = 0.0
+        self.status: Json = {}
+        """What the process has said last."""
+        self.last_error: str | None = None
+        """Why it ended or what it complained about last."""
+        self.restarts = 0
+        """How often it was started again."""
+
+    @property
+    def state(self) -> str:
+        """Where it is in its life."""
+        if self._is_ending:
+            return "deactivating"
+        return "active" if self._is_active.is_set() else "activating"
+
+    async def start(self) -> None:
+        """Starts it and waits until it is active.
+
+        Raises:
+            MethodError: It cannot be activated.
+        """
+        self._task = asyncio.create_task(self._keep())
+        waiting = asyncio.ensure_future(self._is_active.wait())
+        await asyncio.wait({waiting, self._task}, timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not self._is_active.is_set():
+            await self.end()
+            reason = self.last_error or f"it was not active within {_START_S:g} s"
+            raise MethodError(
+                "InternalServerError", f"the live pipeline {self._job.name} cannot be activated: {reason}"
+            )
+
+    async def end(self) -> None:
+        """Has it deactivate, and waits for that."""
+        self._is_ending = True
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_END_S)
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        self._kill()
+
+    async def _keep(self) -> None:
+        backoff = Backoff(1.0, 60.0)
+        while not self._is_ending:
+            begun_s = time.monotonic()
+            await self._run()
+            if self._is_ending or not self._is_active.is_set():
+                return
+            self.restarts += 1
+            if time.monotonic() - begun_s > _STABLE_S:
+                backoff.reset()
+            pause_s = backoff.pause_s()
+            _log.error("live pipeline %s: %s; started again in %.1f s", self._job.name, self.last_error, pause_s)
+            await asyncio.sleep(pause_s)
+
+    async def _run(self) -> None:
+        """One process from its start to its end."""
+        command = [sys.executable, "-P", "-m", "framewire.runner.child"]
+        process = self._process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES
+        )
+        assert process.stdin is not None
+        self._heard_s = time.monotonic()
+        watching = asyncio.create_task(self._watch())
+        try:
+            process.stdin.write(self._job.to_line())
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.drain()
+            await self._read(process)
+            code = await process.wait()
+            if not self._is_ending and code:
+                how = f"signal {-code}" if code < 0 else f"status {code}"
+                self.last_error = self.last_error or f"its process ended with {how}"
+        finally:
+            watching.cancel()
+            self._kill()
+            await process.wait()
+
+    async def _read(self, process: Process) -> None:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            self._heard_s = time.monotonic()
+            document = json.loads(line)
+            match document:
+                case {"message": [body, properties, output]}:
+                    self._publish(HubMessage(body, properties, output))
+                case {"status": status}:
+                    self.status = status
+                    if status["state"] == "active":
+                        self._is_active.set()
+                case {"note": note}:
+                    self.last_error = note
+                    _log.warning("live pipeline %s: %s", self._job.name, note)
+                case {"error": error}:
+                    self.last_error = error
+
+    async def _watch(self) -> None:
+        while (left_s := self._heard_s + _SILENT_S - time.monotonic()) > 0:  # noqa: ASYNC110 # each line moves it on
+            await asyncio.sleep(left_s)
+        self.last_error = f"its process was silent for {_SILENT_S:g} s and was killed"
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+
+class Processes:
+    """Runs live pipelines; what :class:`framewire.runner.methods.Activations` asks for.
+
+    Args:
+        module: The module's name in the subjects of messages.
+        publish: Takes the messages of all pipelines.
+    """
+
+    def __init__(self, module: str, publish: Callable[[HubMessage], None]) -> None:
+        self._module = module
+        self._publish = publish
+        self._running: dict[str, LiveProcess] = {}
+
+    def state(self, name: str) -> str:
+        """Where a pipeline is in its life."""
+        live = self._running.get(name)
+        return "inactive" if live is None else live.state
+
+    def report(self, name: str) -> dict[str, Any]:
+        """What is known of a pipeline at work."""
+        live = self._running.get(name)
+        if live is None:
+            return {"state": "inactive"}
+        return {**live.status, "state": live.state, "restarts": live.restarts, "last_error": live.last_error}
+
+    async def activate(self, name: str, topology: str, settings: Mapping[str, str]) -> None:
+        """Starts a pipeline; returns when it is active. At once when it is already.
+
+        Raises:
+            MethodError: It cannot be activated.
+        """
+        if name in self._running:
+            return
+        live = self._running[name] = LiveProcess(Job(name, self._module, topology, settings), self._publish)
+        try:
+            await live.start()
+        except BaseException:
+            del self._running[name]
+            raise
+
+    async def deactivate(self, name: str) -> None:
+        """Ends a pipeline; returns when all that it had is written."""
+        live = self._running.get(name)
+        if live is not None:
+            await live.end()
+            self._running.pop(name, None)
+
+    async def close(self) -> None:
+        """Ends all of them at once."""
+        async with asyncio.TaskGroup() as tasks:
+            for name in list(self._running):
+                tasks.create_task(self.deactivate(name))
