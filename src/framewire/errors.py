@@ -58,6 +58,10 @@ class ProcessorError(FramewireError):
     """A processor failed: it raised, or answered with something that is not one list of inferences per frame."""
 
 
+class UnavailableError(ProcessorError):
+    """A processor has nothing to run on for the moment: what it ran on was lost, and its frames are not why."""
+
+
 class ConfigurationError(FramewireError):
     """A flag, a file, an option or an environment variable is wrong."""
 

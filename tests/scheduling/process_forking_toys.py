@@ -35,6 +35,7 @@ class Forking(Processor):
     """Forks in one of its methods, and waits for what it has forked; answers levels."""
 
     Options = ForkingOptions
+    _is_forked = False
 
     def open(self) -> None:
         self._fork("open")
@@ -50,22 +51,22 @@ class Forking(Processor):
         self._fork("close_session")
 
     def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
-        is_forked = self._fork("process")
-        return [[Text("of the fork" if is_forked else str(frame.pixels.flat[0]))] for frame in frames]
+        self._fork("process")
+        return [[Text("of the fork" if self._is_forked else str(frame.pixels.flat[0]))] for frame in frames]
 
-    def _fork(self, place: str) -> bool:
+    def _fork(self, place: str) -> None:
         if place != self.options.place:
-            return False
+            return
         if pid := os.fork():
             _, status = os.waitpid(pid, 0)
             with Path(self.options.told).open("a") as told:
                 told.write(f"{os.waitstatus_to_exitcode(status)}\n")
-            return False
+            return
+        self._is_forked = True
         if self.options.way == "exits":
             sys.exit(7)
         if self.options.way == "raises":
             raise ValueError("forked")
-        return True
 
 
 class ForkingText(str):

@@ -213,6 +213,23 @@ class SlowToReopen(AllKinds):
         os._exit(3)
 
 
+class Gated(Moody):
+    """Opens at once when there is nothing at its path; later as the word says that it reads from its FIFO."""
+
+    def open(self) -> None:
+        self._sessions = 0
+        if not Path(self.options.path).exists():
+            Path(self.options.path).touch()
+            return
+        word = Path(self.options.told).read_text()
+        if word == "fail":
+            raise LookupError("no model")
+        if word == "leave" and os.fork() == 0:
+            threading.Event().wait()
+        if word in ("end", "leave"):
+            os._exit(6)
+
+
 class Frugal(Processor):
     """Takes only a few more open files."""
 

@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from framewire.errors import BusyError, FrameError, FramewireError, ProcessorError, ProtocolError
+from framewire.errors import (
+    BusyError,
+    FrameError,
+    FramewireError,
+    ProcessorError,
+    ProtocolError,
+    UnavailableError,
+)
 from framewire.frames.arena import Arena
 from framewire.frames.content import ReferencedContent
 from framewire.model.frame import SessionInfo
@@ -40,6 +47,9 @@ _log = logging.getLogger(__name__)
 _CLOSE_S = 2.0
 """How long a processor may take to close."""
 
+_LOOK_S = 0.02
+"""How often a process that opens is looked at."""
+
 _REOPEN_S = 60.0
 _REOPEN_FACTOR = 10.0
 """How long a processor may take to open again: ten times as long as at first, and no less than a minute."""
@@ -61,7 +71,10 @@ class ProcessRunner:
 
     A process that ends, or does not answer in time, is replaced: the frames that it held have failed, the states of
     sessions are made anew. One that cannot open its processor again is tried again later, after 0.5 s, 1 s and so on
-    up to 30 s; until then all frames fail.
+    up to 30 s; until then all frames fail with UnavailableError.
+
+    :meth:`tend` replaces one that has ended while nobody asked anything of it, and sees the next one open. Frames and
+    sessions that come before it is open wait for it here.
 
     Args:
         kind: The processor.
@@ -70,6 +83,8 @@ class ProcessRunner:
         threads: Most threads of a library (OpenCV, BLAS) in the process.
         clock: Seconds of a steady clock, for the pauses between tries.
     """
+
+    tends = True
 
     def __init__(
         self,
@@ -91,7 +106,7 @@ class ProcessRunner:
         self._child: ChildProcess | None = None
         self._failure = ""
         self.replaced = 0
-        """How many processes were lost."""
+        """How many processes were lost, those among them that were only opening."""
         self._reopen_s = _REOPEN_S
         self._numbers = itertools.count(1)
         self._sessions: set[_Session] = set()
@@ -101,6 +116,12 @@ class ProcessRunner:
     def pid(self) -> int | None:
         """Id of the process in use; None while there is none."""
         return None if self._child is None else self._child.pid
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether there is a process whose processor is not open yet."""
+        child = self._child
+        return child is not None and not child.is_ready
 
     def open(self) -> None:
         """Starts the process and waits until the processor is open in it.
@@ -113,7 +134,7 @@ class ProcessRunner:
         began_s = time.monotonic()
         child = ChildProcess(setup, self._threads, self._frame_timeout_s)
         try:
-            child.await_ready(None)
+            child.await_ready()
         except BaseException:
             child.kill()
             raise
@@ -136,6 +157,7 @@ class ProcessRunner:
             What stands for that state in this process.
 
         Raises:
+            UnavailableError: There is no process for the moment.
             ProcessorError: The processor raised, or its process was lost.
         """
         child = self._ready()
@@ -166,8 +188,20 @@ class ProcessRunner:
             self._replace(child, error)
 
     def rest_s(self) -> float:
-        """Seconds until the next try to start the process; 0 while there is one."""
-        return self._backoff.wait_s(self._clock()) if self._child is None else 0.0
+        """Seconds until the next try to start the process, or until the next look at one that opens; 0 when it runs."""
+        child = self._child
+        if child is None:
+            return self._backoff.wait_s(self._clock())
+        return 0.0 if child.is_ready else _LOOK_S
+
+    def tend(self) -> None:
+        """Replaces a process that has ended meanwhile, and sees one open that was started; waits for nothing."""
+        try:
+            child = self._living()
+            if child is not None and not child.is_ready and child.look_ready():
+                self._tell_ready(child)
+        except ProcessorError as error:
+            self._lose(error)
 
     def run(self, tasks: Sequence[FrameTask], begun: Callable[[], None] = nothing) -> list[Outcome]:
         """Processes a batch: see :meth:`Runner.run`."""
@@ -267,33 +301,41 @@ class ProcessRunner:
         """The process, once its processor is open; raises ProcessorError when there is none."""
         if self._setup is None:
             raise ProcessorError(f"processor {self._name} is not open")
-        child = self._child
-        if child is not None and child.is_ready:
-            if child.is_alive:
-                return child
-            self._replace(child, child.lost())
-        if self._child is None:
-            wait_s = self._backoff.wait_s(self._clock())
-            if wait_s > 0:
-                raise ProcessorError(f"{self._failure}; it is tried again in {wait_s:.1f} s")
-            self._start(self._setup)
-        begun()
-        return self._awaited()
-
-    def _awaited(self) -> ChildProcess:
-        child = self._child
+        child = self._living()
         if child is None:
-            raise ProcessorError(self._failure)
-        try:
-            child.await_ready(self._reopen_s if self._frame_timeout_s is not None else None)
-        except ProcessorError as error:
-            child.kill()
-            self._child = None
-            self._fail(error)
-            raise
+            wait_s = self._backoff.wait_s(self._clock())
+            raise UnavailableError(self._failure + (f"; it is tried again in {wait_s:.1f} s" if wait_s else ""))
+        if not child.is_ready:
+            begun()
+            try:
+                child.await_ready()
+            except ProcessorError as error:
+                self._lose(error)
+                raise UnavailableError(str(error)) from None
+            self._tell_ready(child)
+        return child
+
+    def _living(self) -> ChildProcess | None:
+        """The process, open or not, started if it is time to; None while there cannot be one."""
+        child = self._child
+        if child is not None and child.is_ready and not child.is_alive:
+            self._replace(child, child.lost())
+        elif child is None and self._setup is not None and not self._backoff.wait_s(self._clock()):
+            self._start(self._setup)
+        return self._child
+
+    def _tell_ready(self, child: ChildProcess) -> None:
         self._backoff.reset()
         _log.warning("processor %s: its new process %d is ready", self._name, child.pid)
-        return child
+
+    def _lose(self, error: ProcessorError) -> None:
+        """A process did not open: the next one is tried after a pause."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+        if isinstance(error, LostError):
+            self.replaced += 1
+        self._fail(error)
 
     def _replace(self, child: ChildProcess, error: LostError) -> None:
         """Sees to it that a lost process is no more, and starts the next one at once."""
@@ -307,14 +349,25 @@ class ProcessRunner:
 
     def _start(self, setup: Setup) -> None:
         try:
-            self._child = ChildProcess(setup, self._threads, self._frame_timeout_s)
+            child = ChildProcess(setup, self._threads, self._frame_timeout_s)
         except LostError as error:
             self._fail(error)
+        else:
+            child.begin(self._reopen_s if self._frame_timeout_s is not None else None)
+            self._child = child
 
     def _fail(self, error: ProcessorError) -> None:
+        is_first = not self._backoff.pause_s
         self._backoff.fail(self._clock())
-        self._failure = str(error).partition("\n")[0]  # its traceback has been told once
-        _log.error("processor %s cannot be opened again; it is tried again in %g s", self._name, self._backoff.pause_s)
+        self._failure = str(error).partition("\n")[0]
+        # Its traceback is told once.
+        text = str(error).rstrip() if is_first else self._failure
+        _log.error(
+            "processor %s cannot be opened again, it is tried again in %g s: %s",
+            self._name,
+            self._backoff.pause_s,
+            text,
+        )
 
 
 def _bare(error: _E) -> _E:

@@ -6,6 +6,7 @@ import array
 import errno
 import os
 import pickle
+import select
 import socket
 import struct
 from collections import deque
@@ -111,6 +112,14 @@ class Channel:
                 self._start = self._end = 0
                 if len(self._buffer) > _BUFFER_BYTES:
                     self._buffer = bytearray(_BUFFER_BYTES)
+
+    def has_come(self) -> bool:
+        """Whether there is something to receive, or an end of the connection to be told of."""
+        if self._start != self._end:
+            return True
+        poll = select.poll()  # not select.select: the socket's number may be high
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def take_descriptor(self) -> int:
         """The open file that came with the last message; the caller owns it.

@@ -102,8 +102,25 @@ class ChildProcess:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    def await_ready(self, timeout_s: float | None) -> None:
-        """Waits until its processor is open.
+    def look_ready(self) -> bool:
+        """Whether its processor is open, without waiting for it.
+
+        Raises:
+            LostError: It has ended, or is not ready in the time given to :meth:`begin` and was killed.
+            ProcessorError: The processor cannot be opened, in the words of the process.
+        """
+        if not self.is_ready:
+            if self._channel.has_come():
+                self.await_ready()
+            elif self._is_late():
+                raise self._late()
+            # Its end is heard by the connection, unless a process that it started holds on to that.
+            elif not self.is_alive and not self._channel.has_come():
+                raise self.lost()
+        return self.is_ready
+
+    def await_ready(self) -> None:
+        """Waits until its processor is open, until the time given to :meth:`begin` is over.
 
         Raises:
             LostError: It has ended, or is not ready in time and was killed.
@@ -111,7 +128,6 @@ class ChildProcess:
         """
         if self.is_ready:
             return
-        self._set_deadline(timeout_s)
         failure = cast("Failure | None", self._receive())
         if failure is not None:
             self.kill()
@@ -274,13 +290,18 @@ class ChildProcess:
         self._timeout_s = timeout_s
         self._deadline_s = time.monotonic() + timeout_s
 
+    def _is_late(self) -> bool:
+        return self._deadline_s is not None and time.monotonic() >= self._deadline_s
+
+    def _late(self) -> LostError:
+        self._process.kill()
+        return LostError(
+            f"processor {self._name}: its process {self.pid} did not answer within {self._timeout_s:g} s and was killed"
+        )
+
     def _look(self) -> None:
-        if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
-            self._process.kill()
-            raise LostError(
-                f"processor {self._name}: its process {self.pid} did not answer within {self._timeout_s:g} s "
-                "and was killed"
-            )
+        if self._is_late():
+            raise self._late()
         if not self.is_alive:
             raise ChildProcessError("it has ended")  # as if the connection had: whoever waits says how
 
