@@ -151,8 +151,10 @@ class Segment:
     def finish(self) -> None:
         """No more records come."""
         if self._file is not None:
-            os.close(self._file)
-            self._file = None
+            file, self._file = self._file, None
+            # What a disk says only now, the checksums would say, too.
+            with contextlib.suppress(OSError):
+                os.close(file)
 
     def remove(self) -> None:
         """Deletes the file; one that cannot be deleted is found again by the next run."""
