@@ -72,6 +72,10 @@ def attempts() -> Iterator[list[Attempt]]:
     yield made
     for attempt in made:
         attempt.abandon()
+        if attempt._reader is not None:
+            attempt._reader.interrupt()
+        attempt._thread.join(5)
+        assert not attempt.is_running
 
 
 def begin(reader: ToyReader, clock: SetClock, attempts: list[Attempt]) -> Attempt:
@@ -167,4 +171,3 @@ def test_who_waits_for_a_picture_is_woken_when_it_is_left(clock: SetClock, attem
     attempt.abandon()
     waiting.join(5)
     assert seen == [None]
-    reader.interrupt()
