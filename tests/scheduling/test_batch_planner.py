@@ -128,20 +128,6 @@ def test_a_session_gets_no_credit_for_its_silence() -> None:
     assert batches(planner) == ["b2", "a3", "b3", "a4", "b4", "a5", "a6"]
 
 
-def test_the_frames_of_a_bound_session_go_to_its_worker_alone() -> None:
-    planner: BatchPlanner[str] = BatchPlanner(2)
-    planner.open("a", worker=0)
-    planner.open("b", worker=1)
-    planner.open("c")
-    for frame in ("a1", "b1", "c1", "a2", "c2"):
-        planner.add(frame[0], frame, 0.0)
-    assert planner.take(0.0, 1) == ["b1", "c1"]
-    assert planner.take(0.0, 1) == ["c2"]
-    assert planner.take(0.0, 1) == []
-    assert planner.due_in(0.0, 1) == float("inf")
-    assert planner.take(0.0, 0) == ["a1", "a2"]
-
-
 def test_frames_that_are_too_old_are_given_up_and_no_others() -> None:
     planner: BatchPlanner[str] = BatchPlanner(8)
     planner.open("a", max_age_s=1.0)
@@ -164,16 +150,61 @@ def test_the_oldest_frame_of_a_session_can_be_taken_back_and_its_turn_stays() ->
     assert batches(planner) == ["a2", "b1"]
 
 
-def test_frames_that_no_worker_takes_any_more_can_be_withdrawn() -> None:
-    planner: BatchPlanner[str] = BatchPlanner(8)
-    planner.open("a", worker=0)
-    planner.open("b", worker=1)
-    planner.open("c")
-    for frame in ("a1", "b1", "c1", "a2"):
-        planner.add(frame[0], frame, 0.0)
-    assert planner.withdraw({0}) == ["a1", "a2"]
-    assert planner.withdraw({0, None}) == ["c1"]
-    assert len(planner) == 1
+def test_the_time_that_a_replaced_frame_has_waited_counts_for_its_batch() -> None:
+    planner: BatchPlanner[str] = BatchPlanner(3, 1.0)
+    planner.open("a")
+    planner.add("a", "a1", 10.0)
+    for tenth in range(1, 10):
+        planner.drop_oldest("a")
+        planner.add("a", f"a{1 + tenth}", 10.0 + tenth / 10)
+    assert planner.due_in(10.75) == 0.25
+    assert planner.take(10.75) == []
+    assert planner.take(11.0) == ["a10"]
+    planner.add("a", "a11", 11.5)
+    assert planner.due_in(11.5) == 1.0
+
+
+def test_a_batch_is_due_when_half_of_the_age_is_over_that_its_oldest_frame_may_have() -> None:
+    planner: BatchPlanner[str] = BatchPlanner(3, 5.0)
+    planner.open("a", max_age_s=1.0)
+    planner.open("b", max_age_s=60.0)
+    planner.add("b", "b1", 10.0)
+    assert planner.due_in(10.0) == 5.0
+    planner.add("a", "a1", 10.0)
+    assert planner.due_in(10.0) == 0.5
+    assert planner.take(10.5) == ["b1", "a1"]
+
+
+def test_a_session_that_sends_no_more_waits_for_nobody() -> None:
+    planner: BatchPlanner[str] = BatchPlanner(3, 60.0)
+    planner.open("a")
+    planner.open("b")
+    planner.add("b", "b1", 10.0)
+    assert planner.due_in(10.0) == 60.0
+    planner.add("a", "a1", 10.0, is_urgent=True)
+    assert planner.due_in(10.0) == 0.0
+    assert planner.take(10.0) == ["b1", "a1"]
+    planner.add("a", "a2", 11.0)
+    assert planner.due_in(11.0) == 60.0
+
+
+def test_when_it_is_told_so_no_frame_waits_for_a_fuller_batch() -> None:
+    planner: BatchPlanner[str] = BatchPlanner(3, 60.0)
+    planner.open("a")
+    planner.add("a", "a1", 10.0)
+    planner.stop_waiting()
+    assert planner.take(10.0) == ["a1"]
+    planner.add("a", "a2", 11.0)
+    assert planner.take(11.0) == ["a2"]
+
+
+def test_frames_that_nobody_takes_any_more_can_be_withdrawn_and_their_sessions_stay() -> None:
+    planner = planned(8, "a1 b1 a2")
+    assert planner.withdraw() == ["a1", "a2", "b1"]
+    assert len(planner) == 0
+    assert batches(planner) == []
+    planner.add("b", "b2", 9.0)
+    assert batches(planner) == ["b2"]
 
 
 @given(
@@ -211,6 +242,8 @@ class AnyTraffic(RuleBasedStateMachine):
         self.added = 0
         self.waiting: list[tuple[int, int]] = []  # in the order of their arrival
         self.arrived: dict[tuple[int, int], float] = {}
+        self.since: dict[int, float] = {}  # session -> arrival of the first frame that was taken back
+        self.urgent: set[int] = set()
         self.takes_left: dict[int, int] = {}  # session -> takes in which its next frame must come
         # Of each of the four others at most two frames go before a session's next one.
         self.most_takes = math.ceil((2 * 4 + 1) / batch_size)
@@ -221,11 +254,13 @@ class AnyTraffic(RuleBasedStateMachine):
     def open(self, session: int) -> None:
         self.planner.open(session, max_age_s=self.max_age_s if session == AGEING else None)
 
-    @rule(session=st.integers(0, 4), count=st.integers(1, 4))
-    def add(self, session: int, count: int) -> None:
+    @rule(session=st.integers(0, 4), count=st.integers(1, 4), is_urgent=st.booleans())
+    def add(self, session: int, count: int, *, is_urgent: bool) -> None:
+        if is_urgent:
+            self.urgent.add(session)
         for _ in range(count):
             frame = (session, self.added)
-            self.planner.add(session, frame, self.now)
+            self.planner.add(session, frame, self.now, is_urgent=is_urgent)
             self.added += 1
             self.waiting.append(frame)
             self.arrived[frame] = self.now
@@ -241,6 +276,8 @@ class AnyTraffic(RuleBasedStateMachine):
         assert self.planner.close(session) == expected
         self.waiting = [frame for frame in self.waiting if frame[0] != session]
         self.takes_left.pop(session, None)
+        self.since.pop(session, None)
+        self.urgent.discard(session)
         self.open(session)
         for other in self.takes_left:
             self.takes_left[other] += 2  # a session that begins anew begins with the present turn
@@ -250,6 +287,7 @@ class AnyTraffic(RuleBasedStateMachine):
         expected = next((frame for frame in self.waiting if frame[0] == session), None)
         assert self.planner.drop_oldest(session) == expected
         if expected is not None:
+            self.since[session] = min(self.since.get(session, self.now), self.arrived[expected])
             self.forget(expected)
 
     @rule()
@@ -270,9 +308,8 @@ class AnyTraffic(RuleBasedStateMachine):
     def take(self) -> None:
         batch = self.planner.take(self.now)
         assert len(batch) <= self.batch_size
-        waited = max((self.now - self.arrived[frame] for frame in self.waiting), default=0.0)
-        is_due = bool(self.waiting) and (len(self.waiting) >= self.batch_size or waited >= self.max_wait_s)
-        assert bool(batch) == is_due
+        is_due = len(self.waiting) >= self.batch_size or any(self.is_due(frame) for frame in self.waiting)
+        assert bool(batch) == (bool(self.waiting) and is_due)
         if not batch:
             return
         # Nothing that could have come along is left behind.
@@ -282,6 +319,8 @@ class AnyTraffic(RuleBasedStateMachine):
             # Of its session no earlier frame waits; that it waits at all shows that none comes twice.
             assert frame == next(waiting for waiting in self.waiting if waiting[0] == frame[0])
             self.waiting.remove(frame)
+            self.since.pop(frame[0], None)
+            self.urgent.discard(frame[0])
         for session in before:
             self.takes_left[session] -= 1
             if session in dict(batch):
@@ -290,6 +329,12 @@ class AnyTraffic(RuleBasedStateMachine):
                     self.takes_left[session] = self.most_takes
             else:
                 assert self.takes_left[session] > 0, "a session has been passed over for too long"
+
+    def is_due(self, frame: tuple[int, int]) -> bool:
+        session = frame[0]
+        waited = self.now - min(self.arrived[frame], self.since.get(session, self.now))
+        most = min(self.max_wait_s, self.max_age_s / 2) if session == AGEING else self.max_wait_s
+        return session in self.urgent or waited >= most
 
     @invariant()
     def everything_is_counted(self) -> None:

@@ -83,7 +83,7 @@ def test_what_is_left_at_the_end_goes_out_together_and_acknowledges_nothing() ->
     tasks = [task(2), task(3)]
     for one in tasks:
         aggregation.add(one)
-    assert aggregation.finish() == tasks
+    assert aggregation.finish(0.0) == tasks
     none, batch = settled(aggregation, (3, 2))
     assert none is None
     assert words(batch) == "2a 2b 3a 3b"
@@ -93,10 +93,10 @@ def test_what_is_left_at_the_end_goes_out_together_and_acknowledges_nothing() ->
 
 def test_with_no_frame_left_there_is_nothing_to_finish() -> None:
     aggregation = Aggregation(2)
-    assert aggregation.finish() == ()
+    assert aggregation.finish(0.0) == ()
     aggregation.add(task(2))
     aggregation.add(task(3))
-    assert aggregation.finish() == ()
+    assert aggregation.finish(0.0) == ()
 
 
 def test_a_frame_that_failed_leaves_the_others_theirs() -> None:
@@ -146,7 +146,7 @@ def test_every_frame_is_in_exactly_one_batch(batch_size: int, count: int, random
         answer, tasks = aggregation.add(task(number))
         answered_early += answer is not None
         due += [one.sequence_number for one in tasks]
-    due += [one.sequence_number for one in aggregation.finish()]
+    due += [one.sequence_number for one in aggregation.finish(0.0)]
     assert due == list(range(2, count + 2))
     random.shuffle(due)  # type: ignore[attr-defined]
     batches = [batch for batch in settled(aggregation, due) if batch is not None]

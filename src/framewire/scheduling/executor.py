@@ -80,8 +80,12 @@ class Executor(Protocol):
             ClosedError: The executor is closing.
         """
 
-    def submit(self, task: FrameTask) -> None:
+    def submit(self, task: FrameTask, *, is_urgent: bool = False) -> None:
         """Queues one frame; its outcome is delivered exactly once, unless it is taken back.
+
+        Args:
+            task: The frame.
+            is_urgent: Whether its session sends no more while it waits, so that it should wait for no fuller batch.
 
         Raises:
             ClosedError: The executor is closing.
@@ -98,6 +102,9 @@ class Executor(Protocol):
 
         Called every :data:`TICK_S` while there are sessions.
         """
+
+    def drain(self) -> None:
+        """Hardly a frame will come any more: from now on, none waits for a fuller batch."""
 
     @property
     def is_healthy(self) -> bool:

@@ -65,9 +65,8 @@ def make_executor(
         options,
         deliver,
         needs_order=processor.factory.needs_order,
-        # A process is told of each session, whatever its processor makes of it.
-        has_states=kind is ExecutorKind.PROCESSES
-        or processor.factory.open_session is not Processor.open_session
+        has_states=processor.factory.open_session is not Processor.open_session
         or processor.factory.close_session is not Processor.close_session,
         gives_up=kind is ExecutorKind.THREADS,
+        loop=loop,
     )

@@ -85,12 +85,15 @@ class InlinePool:
             opened.set_result(lane)
         return opened
 
-    def submit(self, task: FrameTask) -> None:
+    def submit(self, task: FrameTask, *, is_urgent: bool = False) -> None:
         if self._is_closing:
             raise ClosedError(f"processor {self._name} is closing")
         task.state = self._states[task.lane]
-        self._planner.add(task.lane, task, task.received_s)
-        if self._turn is None or (self._is_waiting and not self._planner.due_in(task.received_s)):
+        self._planner.add(task.lane, task, task.received_s, is_urgent=is_urgent)
+        if self._is_waiting:
+            # It may be due before those that wait already.
+            self._arrange(self._planner.due_in(self._clock()))
+        elif self._turn is None:
             # Not at once: what other streams have received in this turn of the loop comes into the same batch.
             self._arrange(0.0)
 
@@ -108,6 +111,11 @@ class InlinePool:
         if expired:
             self._deliver([Outcome(task, dropped=DropCause.TOO_OLD) for task in expired])
 
+    def drain(self) -> None:
+        self._planner.stop_waiting()
+        if self._is_waiting:
+            self._arrange(0.0)
+
     @property
     def is_healthy(self) -> bool:
         """Always: there is no worker to lose."""
@@ -121,6 +129,7 @@ class InlinePool:
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
+            self._is_waiting = False
         if self._is_open:
             self._is_open = False
             self._runner.close()
@@ -128,6 +137,7 @@ class InlinePool:
 
     def _run(self) -> None:
         self._turn = None
+        self._is_waiting = False
         begun_s = finished_s = self._clock()
         # Several batches a turn: going round the loop costs as much as a cheap frame.
         while finished_s - begun_s < _TURN_S:

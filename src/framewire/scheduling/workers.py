@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -25,27 +26,48 @@ _GATHER_S = 0.0005
 frame. Those of dearer batches leave as soon as the next one is under way: an event loop that is woken before competes
 with the start of the batch for Python's lock."""
 
+_SWEEP_S = 0.002
+"""How often it is looked whether outcomes of cheap batches lie behind a dear one, which nobody knows beforehand."""
+
+_TEND_S = 1.0
+"""How often a worker that has nothing to do sees after what it runs on."""
+
+_OPENING_S = 0.02
+"""How often a worker looks whether what it runs on is open again."""
+
 MAX_REPLACED = 3
 """Workers that are given up and replaced; each leaves a thread behind that never ends."""
 
 _Call = Callable[["_Worker"], None]
+
+_Opening = tuple[Lane, Future[Lane]]
+"""A session that wants its state, and who is told that it has it."""
 
 
 class _Worker:
     """One thread and its runner.
 
     Guarded by the pool's lock: everything but `runner` and `states`, which are the thread's own.
+
+    Args:
+        index: Its place in the pool.
+        runner: Runs its batches.
+        planner: Where it takes them: of its own when sessions are bound to workers, else that of all.
+        lock: The pool's.
     """
 
-    def __init__(self, index: int, runner: Runner, lock: threading.Lock) -> None:
+    def __init__(self, index: int, runner: Runner, planner: BatchPlanner[FrameTask], lock: threading.Lock) -> None:
         self.index = index
         self.runner = runner
+        self.planner = planner
         self.states: dict[Lane, object] = {}
         self.wakeup = threading.Condition(lock)
+        self.openings: deque[_Opening] = deque()
         self.calls: deque[_Call] = deque()
         self.batch: list[FrameTask] = []
         self.done: list[Outcome] = []
-        self.opening: Future[Lane] | None = None
+        self.done_s = 0.0
+        self.opening: _Opening | None = None
         self.busy_since: float | None = None
         self.is_idle = False
         self.is_given_up = False
@@ -57,6 +79,11 @@ class _Worker:
         if lane not in self.states:
             self.states[lane] = self.runner.open_session(lane.info)
         return self.states[lane]
+
+    def wake(self) -> None:
+        """Has it look for work, now or as soon as it is free. The lock is held."""
+        self.is_idle = False
+        self.wakeup.notify()
 
     def close_lane(self, lane: Lane) -> None:
         """Gives a session's state back."""
@@ -80,6 +107,8 @@ class WorkerPool:
             is taken on while all workers are busy.
         gives_up: Whether the pool itself gives up workers that do not return in time; runners of processes do so.
         clock: Seconds of a steady clock.
+        loop: The event loop that makes all calls. With it, finished frames wait for milliseconds at most behind an
+            expensive batch; without, for the next tick.
     """
 
     def __init__(
@@ -93,6 +122,7 @@ class WorkerPool:
         has_states: bool = True,
         gives_up: bool = True,
         clock: Clock = time.monotonic,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._name = name
         self._make_runner = make_runner
@@ -101,9 +131,18 @@ class WorkerPool:
         self._is_bound = needs_order and options.workers > 1
         self._frame_timeout_s = options.frame_timeout_s if gives_up else None
         self._clock = clock
-        self._planner: BatchPlanner[FrameTask] = BatchPlanner(options.batch_size, options.batch_wait_s)
+        self._loop = loop
+        self._sweeping: asyncio.TimerHandle | None = None
+        # Sessions that are bound to workers share nothing: on one clock, a quick worker would put off those of another.
+        self._planners: list[BatchPlanner[FrameTask]] = [
+            BatchPlanner(options.batch_size, options.batch_wait_s)
+            for _ in range(options.workers if self._is_bound else 1)
+        ]
         self._lock = threading.Lock()
-        self._workers = [_Worker(index, make_runner(), self._lock) for index in range(options.workers)]
+        self._workers = [
+            _Worker(index, make_runner(), self._planners[index % len(self._planners)], self._lock)
+            for index in range(options.workers)
+        ]
         self._given_up: list[_Worker] = []
         self._bound: dict[Lane, int] = {}
         self._next_worker = 0
@@ -132,62 +171,51 @@ class WorkerPool:
         with self._lock:
             if self._is_closing:
                 raise ClosedError(f"processor {self._name} is closing")
-            living = [worker for worker in self._workers if not worker.is_lost]
-            if not living:
+            if all(worker.is_lost for worker in self._workers):
                 raise self._dead()
-            lane = Lane(info, terms)
-            if self._is_bound:
-                taken = Counter(self._bound.values())
-                worker = min(living, key=lambda worker: taken[worker.index])
-                self._bound[lane] = worker.index
-            else:
-                # Preferably one that has nothing else to do.
-                idle = [worker for worker in living if worker.is_idle]
-                self._next_worker += 1
-                worker = (idle or living)[self._next_worker % len(idle or living)]
-            opened: Future[Lane] = Future()
+            lane, opened = Lane(info, terms), Future[Lane]()
+            worker = self._place(lane)
             if self._has_states:
-                worker.calls.append(partial(self._open_lane, lane, opened))
-                worker.wakeup.notify()
+                worker.openings.append((lane, opened))
+                worker.wake()
             else:
                 self._plan(lane)
                 opened.set_result(lane)
         return opened
 
-    def submit(self, task: FrameTask) -> None:
+    def submit(self, task: FrameTask, *, is_urgent: bool = False) -> None:
         with self._lock:
             if self._is_closing:
                 raise ClosedError(f"processor {self._name} is closing")
-            self._planner.add(task.lane, task, task.received_s)
+            self._planner_of(task.lane).add(task.lane, task, task.received_s, is_urgent=is_urgent)
             index = self._bound.get(task.lane)
-            if index is not None:
-                self._workers[index].wakeup.notify()
-                return
-            for worker in self._workers:
-                if worker.is_idle:
-                    worker.is_idle = False  # it is woken; the next frame wakes another
-                    worker.wakeup.notify()
-                    return
+            if index is None:
+                self._wake_one()  # and the next frame another
+            else:
+                self._workers[index].wake()
+        if self._loop is not None and self._sweeping is None:
+            self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
 
     def take_back_oldest(self, lane: Lane) -> FrameTask | None:
         with self._lock:
-            return self._planner.drop_oldest(lane)
+            return self._planner_of(lane).drop_oldest(lane)
 
     def close_lane(self, lane: Lane) -> list[FrameTask]:
         with self._lock:
-            withdrawn = self._planner.close(lane)
+            withdrawn = self._planner_of(lane).close(lane)
             self._bound.pop(lane, None)
             # Also when the pool is closing: its workers still do all calls before they close the processor.
             for worker in self._workers:
                 if self._has_states and not worker.is_lost:
                     worker.calls.append(lambda worker: worker.close_lane(lane))
-                    worker.wakeup.notify()
+                    worker.wake()
         return withdrawn
 
     def tick(self) -> None:
         with self._lock:
             now = self._clock()
-            outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in self._planner.expire(now)]
+            expired = [task for planner in self._planners for task in planner.expire(now)]
+            outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in expired]
             for worker in self._workers:
                 if worker.busy_since is not None and now - worker.busy_since > TICK_S:
                     # What gathers, gathers for longer than it should: the next batch is a dear one, or hangs.
@@ -200,13 +228,19 @@ class WorkerPool:
                     and not worker.is_lost
                 ):
                     outcomes += self._give_up(worker)
-            lost: set[int | None] = {worker.index for worker in self._workers if worker.is_lost}
-            if len(lost) == len(self._workers):
-                lost.add(None)
-            if lost:
-                outcomes += [Outcome(task, error=self._dead()) for task in self._planner.withdraw(lost)]
+            living = {id(worker.planner) for worker in self._workers if not worker.is_lost}
+            for planner in self._planners:
+                if len(planner) and id(planner) not in living:
+                    outcomes += [Outcome(task, error=self._dead()) for task in planner.withdraw()]
         if outcomes:
             self._deliver(outcomes)
+
+    def drain(self) -> None:
+        with self._lock:
+            for planner in self._planners:
+                planner.stop_waiting()
+            for worker in self._workers:
+                worker.wake()
 
     @property
     def is_healthy(self) -> bool:
@@ -217,7 +251,8 @@ class WorkerPool:
     def statistics(self) -> PoolStatistics:
         with self._lock:
             replaced = self._replaced + sum(worker.runner.replaced for worker in self._workers)
-            return PoolStatistics(len(self._planner), self._batches, self._frames, replaced)
+            waiting = sum(len(planner) for planner in self._planners)
+            return PoolStatistics(waiting, self._batches, self._frames, replaced)
 
     def close(self, timeout_s: float | None = None) -> bool:
         with self._lock:
@@ -259,13 +294,66 @@ class WorkerPool:
         _log.error("%s", error)
         with self._lock:
             worker.is_lost = True
+            self._place_again(worker)
+
+    def _planner_of(self, lane: Lane) -> BatchPlanner[FrameTask]:
+        return self._planners[self._bound.get(lane, 0)]
+
+    def _place(self, lane: Lane) -> _Worker:
+        """The worker that opens a session, and has it from then on where sessions are bound. The lock is held."""
+        living = [worker for worker in self._workers if not worker.is_lost]
+        if self._is_bound:
+            taken = Counter(self._bound.values())
+            worker = min(living, key=lambda worker: taken[worker.index])
+            self._bound[lane] = worker.index
+            return worker
+        # Preferably one that has nothing else to do.
+        idle = [worker for worker in living if worker.is_idle]
+        self._next_worker += 1
+        return (idle or living)[self._next_worker % len(idle or living)]
+
+    def _place_again(self, lost: _Worker) -> None:
+        """Gives the sessions that a lost worker was to open to the others. The lock is held."""
+        lost.calls.clear()
+        while lost.openings:
+            lane, opened = lost.openings.popleft()
+            self._bound.pop(lane, None)
+            if any(not worker.is_lost for worker in self._workers):
+                worker = self._place(lane)
+                worker.openings.append((lane, opened))
+                worker.wake()
+            elif opened.set_running_or_notify_cancel():
+                opened.set_exception(self._dead())
+
+    def _wake_one(self) -> None:
+        """Has an idle worker look at the frames that any may take. The lock is held."""
+        for worker in self._workers:
+            if worker.is_idle:
+                worker.wake()
+                return
+
+    def _sweep(self) -> None:
+        """Hands over what is done and lies behind a batch that takes longer than those before; on the event loop."""
+        outcomes: list[Outcome] = []
+        with self._lock:
+            late_s = self._clock() - _SWEEP_S / 2
+            for worker in self._workers:
+                if worker.done and worker.done_s < late_s:
+                    outcomes += worker.done
+                    worker.done = []
+            is_needed = any(map(len, self._planners)) or any(worker.done for worker in self._workers)
+            self._sweeping = None
+            if is_needed and self._loop is not None and not self._is_closing:
+                self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
+        if outcomes:
+            self._deliver(outcomes)
 
     def _open_lane(self, lane: Lane, opened: Future[Lane], worker: _Worker) -> None:
         with self._lock:
             if not opened.set_running_or_notify_cancel():
                 self._bound.pop(lane, None)
                 return
-            worker.opening = opened
+            worker.opening = lane, opened
         error: Exception | None = None
         try:
             worker.state(lane)
@@ -285,8 +373,7 @@ class WorkerPool:
             opened.set_exception(error)
 
     def _plan(self, lane: Lane) -> None:
-        terms, index = lane.terms, self._bound.get(lane)
-        self._planner.open(lane, weight=terms.weight, max_age_s=terms.max_age_s, worker=index)
+        self._planner_of(lane).open(lane, weight=lane.terms.weight, max_age_s=lane.terms.max_age_s)
 
     def _work(self, worker: _Worker, tell: Callable[[_Worker, BaseException | None], None]) -> None:
         try:
@@ -332,8 +419,13 @@ class WorkerPool:
                 if worker.is_given_up:
                     return None
                 now = self._clock()
-                if worker.calls:
+                if worker.openings or worker.calls:
                     worker.busy_since = now
+                    if len(worker.planner) and not self._is_bound:
+                        # It may have been woken for a frame, or be the one that knows when a batch is due.
+                        self._wake_one()
+                    if worker.openings:
+                        return partial(self._open_lane, *worker.openings.popleft())
                     return worker.calls.popleft()
                 if self._is_closing:
                     return None
@@ -341,32 +433,40 @@ class WorkerPool:
                 rest_s = self._rest_s(worker)
                 if rest_s:
                     timeout_s = rest_s
-                elif len(self._planner):
-                    if expired := self._planner.expire(now):
+                elif len(worker.planner):
+                    if expired := worker.planner.expire(now):
                         outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in expired]
                         return lambda _: self._deliver(outcomes)
-                    batch = self._planner.take(now, worker.index)
+                    batch = worker.planner.take(now)
                     if batch:
                         self._batches += 1
                         self._frames += len(batch)
                         worker.batch = batch
                         worker.busy_since = now
                         return batch
-                    due_s = self._planner.due_in(now, worker.index)
+                    due_s = worker.planner.due_in(now)
                     timeout_s = due_s if due_s < threading.TIMEOUT_MAX else None
                 if not is_waiting:
                     return []
+                if worker.runner.tends:
+                    timeout_s = _TEND_S if timeout_s is None else min(timeout_s, _TEND_S)
                 worker.is_idle = not rest_s  # who rests is not woken in place of one that is well
-                worker.wakeup.wait(timeout_s)
+                is_woken = worker.wakeup.wait(timeout_s)
                 worker.is_idle = False
+                if worker.runner.tends and (rest_s or not is_woken):
+                    return lambda worker: worker.runner.tend()
 
     def _rest_s(self, worker: _Worker) -> float:
-        """How long a worker leaves the frames to the others, because all that it took would fail."""
+        """How long a worker leaves the frames alone, because it cannot run them."""
+        if worker.runner.is_opening:
+            return _OPENING_S
         rest_s = worker.runner.rest_s()
         if not rest_s or self._is_bound:
             return 0.0
+        # All that it took would fail: better others have the frames, and when there are none, better now than later.
         is_other_well = any(
-            other is not worker and not other.is_lost and not other.runner.rest_s() for other in self._workers
+            other is not worker and not other.is_lost and (other.runner.is_opening or not other.runner.rest_s())
+            for other in self._workers
         )
         return rest_s if is_other_well else 0.0
 
@@ -379,6 +479,8 @@ class WorkerPool:
         with self._lock:
             worker.batch = []
             if not worker.is_given_up:  # they have been answered
+                if not worker.done:
+                    worker.done_s = finished_s
                 worker.done += outcomes
 
     def _hand_over(self, worker: _Worker) -> None:
@@ -412,18 +514,22 @@ class WorkerPool:
         error = HungError(f"processor {self._name} did not return within {self._frame_timeout_s:g} s")
         worker.is_given_up = True
         if worker.opening is not None:
-            worker.opening.set_exception(error)
+            lane, opened = worker.opening
+            self._bound.pop(lane, None)
+            opened.set_exception(error)
         outcomes = worker.done + [Outcome(task, error=error) for task in worker.batch]
         worker.done = []
         self._given_up.append(worker)
-        fresh = self._workers[worker.index] = _Worker(worker.index, self._make_runner(), self._lock)
-        fresh.calls = worker.calls
-        worker.calls = deque()
+        fresh = _Worker(worker.index, self._make_runner(), worker.planner, self._lock)
+        self._workers[worker.index] = fresh
+        fresh.openings, worker.openings = worker.openings, deque()
+        fresh.calls, worker.calls = worker.calls, deque()
         if self._replaced >= MAX_REPLACED or self._is_closing:
             fresh.is_lost = True
             _log.error(
                 "%s; %d workers were replaced before, this one is not: restart the server", error, self._replaced
             )
+            self._place_again(fresh)
             return outcomes
         self._replaced += 1
         _log.error("%s; its worker is replaced (%d of at most %d times)", error, self._replaced, MAX_REPLACED)

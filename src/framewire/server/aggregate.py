@@ -64,7 +64,8 @@ class Aggregation:
         """A frame has arrived.
 
         Returns:
-            The early answer, or None when the frame completes its batch; and the frames to process now.
+            The early answer, or None when the frame completes its batch; and the frames to process now. They count as
+            received now: while they gathered, they waited for the camera and not for a worker.
 
         Raises:
             SharedMemoryError: The frame cannot be copied.
@@ -75,7 +76,7 @@ class Aggregation:
         count = len(batch.tasks)
         if count == self._batch_size:
             batch.acknowledges = task.sequence_number
-            return None, self._start()
+            return None, self._start(task.received_s)
         if isinstance(task.content, ReferencedContent):
             # After the early answer the camera may overwrite the frame, so its pixels are copied before. One that is
             # too long to be copied is too long for the worker as well, which says so.
@@ -93,17 +94,19 @@ class Aggregation:
             )
         return (Event(f"Adding image #{count} to batch.", subtype="BatchAggregation"),), ()
 
-    def finish(self) -> Sequence[FrameTask]:
-        """The client has finished sending: the frames of the last batch, which stays incomplete."""
-        return self._start() if self._gathering.tasks else ()
+    def finish(self, now: float) -> Sequence[FrameTask]:
+        """The client has finished sending at time `now`: the frames of the last batch, which stays incomplete."""
+        return self._start(now) if self._gathering.tasks else ()
 
     def settle(self, sequence_number: int, inferences: Sequence[Inference]) -> AggregateBatch | None:
         """Takes one frame's result; answers the batch when it was the last one missing."""
         batch = self._running.pop(sequence_number)
         return batch if batch.settle(sequence_number, inferences) else None
 
-    def _start(self) -> Sequence[FrameTask]:
+    def _start(self, now: float) -> Sequence[FrameTask]:
         batch, self._gathering = self._gathering, AggregateBatch()
         self._held_bytes = 0
+        for task in batch.tasks:
+            task.received_s = now
         self._running.update((task.sequence_number, batch) for task in batch.tasks)
         return batch.tasks

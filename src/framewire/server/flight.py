@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from framewire.model.terms import WhenBusy
 from framewire.scheduling.executor import Executor
 from framewire.scheduling.task import DropCause, FrameTask, Lane
@@ -34,11 +36,14 @@ class Flight:
             await self._budget.room()
             await self._total.room()
 
-    def admit(self, task: FrameTask) -> list[tuple[FrameTask, DropCause]]:
-        """Submits a frame, or drops one, as the session's terms say.
+    def admit(self, tasks: Sequence[FrameTask]) -> list[tuple[FrameTask, DropCause]]:
+        """Submits frames that belong together, all or none, or drops some, as the session's terms say.
+
+        Args:
+            tasks: Frames of the session, as a rule one. Several that are let in exceed a limit by as many.
 
         Returns:
-            The frames that are dropped, which want their answer now; `task` itself may be one of them.
+            The frames that are dropped, which want their answer now; all of `tasks` may be among them.
         """
         dropped: list[tuple[FrameTask, DropCause]] = []
         when_busy = self.lane.terms.when_busy
@@ -47,18 +52,26 @@ class Flight:
                 dropped.append((old, DropCause.NOT_LATEST))
         if when_busy is not WhenBusy.WAIT:
             while not self._has_room:
+                if when_busy is WhenBusy.LATEST and self.frames <= len(tasks) and self._total.has_room:
+                    break  # the newest waits beside what a worker has begun: it is what the worker wants next
                 old = self._take_back_oldest() if when_busy is WhenBusy.DROP_OLDEST else None
                 if old is None:
                     # Nothing of this session waits: what a worker holds is never dropped, nor what others sent.
-                    dropped.append((task, DropCause.NEWEST))
-                    return dropped
+                    return dropped + [(task, DropCause.NEWEST) for task in tasks]
                 dropped.append((old, DropCause.OLDEST))
-        self.frames += 1
-        length_bytes = task.content.held_bytes
-        self._budget.take(length_bytes)
-        self._total.take(length_bytes)
-        self._pool.submit(task)
+        for task in tasks:
+            self.frames += 1
+            length_bytes = task.content.held_bytes
+            self._budget.take(length_bytes)
+            self._total.take(length_bytes)
+            self._pool.submit(task, is_urgent=self._is_urgent(when_busy))
         return dropped
+
+    def _is_urgent(self, when_busy: WhenBusy) -> bool:
+        """Whether to wait for a fuller batch now would be to drop what could fill it, or to wait for nobody."""
+        if not self._total.has_room:
+            return True
+        return when_busy in (WhenBusy.DROP_OLDEST, WhenBusy.DROP_NEWEST) and not self._budget.has_room
 
     def land(self, task: FrameTask) -> None:
         """A frame has come back."""

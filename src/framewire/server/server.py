@@ -187,6 +187,8 @@ class Server:
         self._is_draining = True
         await self._health.enter_graceful_shutdown()
         begun_s = time.monotonic()
+        for pool in self._pools:
+            pool.drain()
         for stream in list(self._streams):
             stream.drain()
         is_drained = await self._wait_for_streams(self._options.drain_timeout_s)

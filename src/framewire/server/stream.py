@@ -352,18 +352,18 @@ class Stream:
         task = FrameTask(self._flight.lane, number, sample.timestamp, content, sample.inferences, received_s)
         self._services.statistics.received += 1
         if self._aggregation is None:
-            self._submit(self._flight, task)
+            self._submit(self._flight, (task,))
             self._services.statistics.receive.add(self._services.clock() - received_s)
             return
         early, due = self._aggregation.add(task)
         if early is not None:
             self._send(self._session.reply(number, early))
-        for waiting in due:
-            self._submit(self._flight, waiting)
+        if due:
+            self._submit(self._flight, due)
         self._services.statistics.receive.add(self._services.clock() - received_s)
 
-    def _submit(self, flight: Flight, task: FrameTask) -> None:
-        for dropped, cause in flight.admit(task):
+    def _submit(self, flight: Flight, tasks: Sequence[FrameTask]) -> None:
+        for dropped, cause in flight.admit(tasks):
             self._services.statistics.dropped[cause] += 1
             self._drop(dropped, cause)
 
@@ -398,8 +398,9 @@ class Stream:
         """No more frames come: what is in flight is answered, then the stream ends."""
         self._session.receive_end()
         if self._aggregation is not None and self._flight is not None:
-            for task in self._aggregation.finish():
-                self._submit(self._flight, task)
+            left = self._aggregation.finish(self._services.clock())
+            if left:
+                self._submit(self._flight, left)
         self._end_when_answered()
 
     def _end_when_answered(self) -> None:
