@@ -35,7 +35,7 @@ from crooked_servers import Behaviour, serving_crookedly
 SHORT = ("--size", "64x48", "--warm-up", 0.1, "--duration", 0.3, "--calibrate", 0)
 ENDLESS = ("--size", "64x48", "--warm-up", 0, "--duration", 600, "--calibrate", 0)
 
-HEAD = "streams  frames/s    p50    p95    p99    max   lost  doubled   CPU ms  RSS MiB"
+HEAD = "streams  frames/s    p50    p95    p99    max   lost  doubled    empty   CPU ms  RSS MiB"
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def test_the_figures_of_a_local_server_for_each_number_of_streams(judging: Serve
         frames_per_second, p50, p95, p99, longest = map(float, row[1:6])
         assert frames_per_second > 0
         assert 0 < p50 <= p95 <= p99 <= longest
-        assert row[6:8] == ["0", "0"]
-        cpu_ms, rss_mib = map(float, row[8:])
+        assert row[6:9] == ["0", "0", "0"]
+        cpu_ms, rss_mib = map(float, row[9:])
         assert cpu_ms > 0
         assert rss_mib > 10
     assert "the generator itself:\nstreams  CPU ms per frame  busy  alone, frames/s\n" in finished.stdout
@@ -123,8 +123,32 @@ def test_a_source_of_ones_own_and_memory_of_a_size(judging: Server) -> None:
 
 def test_the_statistics_of_our_own_server_are_shown(judging: Server) -> None:
     finished = framewire_here("bench", "--to", judging.address, *SHORT)
-    assert "the server's own statistics:\nstage, ms" in finished.stdout
+    assert "the server's own statistics since it was started:\nstage, ms" in finished.stdout
     assert re.search(r"^process +\d+ ", finished.stdout, re.MULTILINE)
+
+
+def test_a_server_that_drops_frames_is_not_shown_to_be_that_fast(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom framewire import Processor, Classification, Tag\n"
+        "class Slow(Processor):\n"
+        "    def process(self, frames):\n"
+        "        time.sleep(0.1)\n"
+        "        return [(Classification(Tag('seen')),)] * len(frames)\n"
+    )
+    file = tmp_path / "figures.json"
+    with serving("--processor", f"{tmp_path / 'slow.py'}:Slow", "--when-busy", "latest") as server:
+        finished = framewire("bench", "--to", server.address, *SHORT, "--in-flight", 8, "--json", file)
+    assert finished.returncode == 0, finished.stderr
+    (load,) = json.loads(file.read_text("utf-8"))["loads"]
+    # Ten frames/s are processed and hundreds answered.
+    assert load["serverFrames"]["answered"] <= 10
+    assert sum(load["serverFrames"]["dropped"].values()) > 20
+    assert load["answered"] - load["empty"] <= 10
+    assert rows(finished.stdout)[0][8] == str(load["empty"])
+    pattern = (
+        r"framewire: 1 stream: the server processed [\d.]+ frames/s and answered \d+ frames without processing them"
+    )
+    assert re.search(pattern, finished.stderr)
 
 
 async def benched(behaviour: Behaviour, *arguments: object) -> tuple[Finished, str]:
@@ -149,7 +173,7 @@ async def test_a_frame_that_is_lost_or_answered_twice_makes_the_exit_code_1(
     behaviour: Behaviour, lost: str, is_doubled: bool, said: str
 ) -> None:
     finished, text = await benched(behaviour, *SHORT)
-    ((*_, counted_lost, doubled, _, _),) = rows(finished.stdout)
+    ((*_, counted_lost, doubled, _, _, _),) = rows(finished.stdout)
     assert counted_lost == lost
     assert (doubled != "0") == is_doubled
     assert finished.returncode == (behaviour is not crooked.honest)
@@ -316,6 +340,23 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], tex
 def test_a_file_that_can_be_written_is_not_left_empty_when_the_run_fails(tmp_path: Path) -> None:
     refused("bench", "--to", "127.0.0.1:1", "--size", "64x48", "--shared-memory=0.000001", "--json", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_that_nobody_reads_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    said = refused("bench", "--to", "127.0.0.1:1", "--size", "64x48", "--json", tmp_path / "pipe")
+    assert said == (
+        f"--json {tmp_path}/pipe is a pipe, a socket or a disk; allowed: a file; "
+        "--json - writes to stdout, which may be a pipe"
+    )
+
+
+def test_figures_may_go_to_a_device_and_one_that_is_full_is_told(judging: Server) -> None:
+    finished = framewire_here("bench", "--to", judging.address, *SHORT, "--json", "/dev/null")
+    assert finished.returncode == 0, finished.stderr
+    finished = framewire_here("bench", "--to", judging.address, *SHORT, "--json", "/dev/full")
+    assert finished.returncode == 1
+    assert finished.stderr.endswith("framewire: --json /dev/full cannot be written: No space left on device\n")
 
 
 def test_a_picture_without_matplotlib_is_refused_before_the_run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import grpc
 
 from framewire.load import LoadOptions
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
+from framewire.model.inference import Classification, Inference, Tag
 from framewire.model.message import Descriptor, Message, Sample
 from framewire.wire import METHOD, SERVICE, decode, encode
 
@@ -47,9 +48,10 @@ class Call:
         await self.send(Descriptor(), message.sequence_number)
         return message.payload
 
-    async def answer(self, frame: Message, ack: int | None = None) -> None:
+    async def answer(self, frame: Message, ack: int | None = None, inferences: Sequence[Inference] = ()) -> None:
         assert isinstance(frame.payload, Sample)
-        await self.send(Sample(frame.payload.timestamp), frame.sequence_number if ack is None else ack)
+        sample = Sample(frame.payload.timestamp, None, inferences)
+        await self.send(sample, frame.sequence_number if ack is None else ack)
 
     async def frames(self) -> AsyncIterator[Message]:
         while (message := await self.receive()) is not None:
@@ -61,7 +63,7 @@ Behaviour = Callable[[Call], Awaitable[None]]
 
 @asynccontextmanager
 async def serving(
-    behaviour: Behaviour, *, address: str = "127.0.0.1:0", statistics: bytes | None = None
+    behaviour: Behaviour, *, address: str = "127.0.0.1:0", statistics: bytes | Callable[[], bytes] | None = None
 ) -> AsyncIterator[str]:
     """A server of one behaviour; gives its address."""
 
@@ -70,7 +72,7 @@ async def serving(
 
     async def read(request: bytes, _: Any) -> bytes:
         assert request == b""
-        return statistics or b""
+        return statistics() if callable(statistics) else statistics or b""
 
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     handlers = {METHOD: grpc.stream_stream_rpc_method_handler(process)}
@@ -90,6 +92,14 @@ async def honest(call: Call) -> None:
     await call.accept()
     async for frame in call.frames():
         await call.answer(frame)
+
+
+async def judging_every_third(call: Call) -> None:
+    """Answers the others without a word on them, as a server does that drops what it has no time for."""
+    await call.accept()
+    async for frame in call.frames():
+        is_judged = frame.sequence_number % 3 == 0
+        await call.answer(frame, inferences=(Classification(Tag("light")),) if is_judged else ())
 
 
 async def losing_one(call: Call) -> None:

@@ -27,16 +27,23 @@ def test_an_answer_counts_when_it_comes_in_the_window_and_its_latency_when_it_wa
     tally.answer(104.0, 105.0)
     tally.answer(109.0, 112.0)  # answered after the window: late, but it counts as late
     tally.answer(110.0, 111.0)
-    assert tally.answered == 2
+    assert (tally.answered, tally.empty) == (2, 0)
     assert tally.latencies.count == 2
     assert tally.latencies.maximum == 3.0
 
 
+def test_an_answer_of_the_window_without_inferences_is_counted_as_empty_too() -> None:
+    tally = counting()
+    tally.answer(104.0, 105.0, is_empty=True)
+    tally.answer(109.0, 112.0, is_empty=True)
+    assert (tally.answered, tally.empty) == (1, 1)
+
+
 def test_nothing_counts_during_the_warm_up() -> None:
     tally = Tally()
-    tally.answer(99.0, 99.5)
+    tally.answer(99.0, 99.5, is_empty=True)
     tally.depart(99.0, 99.5)
-    assert (tally.answered, tally.late, tally.latencies.count) == (0, 0, 0)
+    assert (tally.answered, tally.empty, tally.late, tally.latencies.count) == (0, 0, 0, 0)
 
 
 def test_a_frame_that_leaves_a_millisecond_late_is_late() -> None:

@@ -14,6 +14,7 @@ from framewire.errors import ConfigurationError, PeerError
 from framewire.load import LoadOptions, LoadReport, ServerCost, Tally
 from framewire.load.cost import OwnCost
 from framewire.load.plot import plot_loads
+from framewire.load.statistics import ServerFrames
 from framewire.load.table import LoadTable, describe, generator_table, progress_line, statistics_table, warnings
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
 
@@ -22,7 +23,7 @@ HD = VideoFormat(Encoding.RAW, 1920, 1080, PixelFormat.RGB24)
 
 def a_report(streams: int = 4, **changes: Any) -> LoadReport:
     """Ten seconds, a thousand frames from 1 to 1000 ms."""
-    tally = Tally(start_s=100.0, end_s=110.0, sent=1100, answered=1000)
+    tally = Tally(start_s=100.0, end_s=110.0, sent=1100, answered=1000, empty=17)
     for milliseconds in range(1, 1001):
         tally.latencies.add(milliseconds / 1000)
     chosen: dict[str, Any] = {
@@ -37,10 +38,12 @@ def a_report(streams: int = 4, **changes: Any) -> LoadReport:
 def test_the_table_of_a_closed_loop() -> None:
     table = LoadTable(is_open_loop=False)
     assert table.head().splitlines() == [
-        "                   latency, ms                            server, CPU per frame",
-        "streams  frames/s    p50    p95    p99    max   lost  doubled   CPU ms  RSS MiB",
+        "                   latency, ms                                     server, CPU per frame",
+        "streams  frames/s    p50    p95    p99    max   lost  doubled    empty   CPU ms  RSS MiB",
     ]
-    assert table.line(a_report()) == ("      4       100    502    951    990   1000      0        0     7.00      123")
+    assert table.line(a_report()) == (
+        "      4       100    502    951    990   1000      0        0       17     7.00      123"
+    )
 
 
 def test_the_table_of_an_open_loop_says_what_was_offered() -> None:
@@ -52,7 +55,7 @@ def test_the_table_of_an_open_loop_says_what_was_offered() -> None:
 def test_what_is_not_known_is_a_dash() -> None:
     report = LoadReport(1, None, 2.0, Tally(start_s=1.0, end_s=3.0, lost=4), OwnCost(2.0, 0.1, 0.1, 0.0))
     assert LoadTable(is_open_loop=False).line(report) == (
-        "      1      0.00      -      -      -      -      4        0        -        -"
+        "      1      0.00      -      -      -      -      4        0        0        -        -"
     )
     assert generator_table([report]).splitlines()[-1] == "      1                 -    5%                -"
 
@@ -125,6 +128,54 @@ def test_late_unsent_and_unknown_frames_are_warned_of() -> None:
     ]
 
 
+def test_a_server_that_answers_without_processing_is_warned_of() -> None:
+    report = a_report(server_frames=ServerFrames(190, {"latest": 10_800, "too-old": 34}))
+    assert warnings(report) == [
+        "4 streams: the server processed 19.0 frames/s and answered 10834 frames without processing them "
+        "(10800 latest, 34 too-old): frames/s and latencies count all answers, those too"
+    ]
+    assert warnings(a_report(server_frames=ServerFrames(1000, {}))) == []
+
+
+def of_frames(answered: object, **dropped: object) -> dict[str, Any]:
+    return {"frames": {"received": 99, "answered": answered, "dropped": dropped}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "between"),
+    [
+        (of_frames(5, latest=1, old=2), of_frames(24, latest=11, old=2), ServerFrames(19, {"latest": 10})),
+        (of_frames(5), of_frames(5, latest=3), ServerFrames(0, {"latest": 3})),
+        (of_frames(5, latest=1), of_frames(4, latest=2), None),
+        (of_frames(5, latest=3), of_frames(6, latest=2), None),
+        (None, of_frames(5), None),
+        (of_frames(5), None, None),
+        ({}, {}, None),
+        ({"frames": [1]}, {"frames": [1]}, None),
+        (of_frames("many"), of_frames(True), None),
+        ({"frames": {"answered": 1}}, {"frames": {"answered": 2}}, None),
+        (of_frames(1, latest="x"), of_frames(2, latest=None), ServerFrames(1, {})),
+    ],
+    ids=[
+        "both",
+        "a new cause",
+        "fewer",
+        "fewer dropped",
+        "none before",
+        "none after",
+        "empty",
+        "a list",
+        "no numbers",
+        "no drops",
+        "odd drops",
+    ],
+)
+def test_what_a_server_did_meanwhile_is_the_difference_of_what_it_counts(
+    before: dict[str, Any] | None, after: dict[str, Any] | None, between: ServerFrames | None
+) -> None:
+    assert ServerFrames.between(before, after) == between
+
+
 def test_the_statistics_of_our_own_server() -> None:
     stage = {"count": 9, "mean_ms": 0.251, "p50_ms": 0.2, "p95_ms": 1.5, "p99_ms": 12.34, "max_ms": 123.4}
     statistics = {
@@ -133,7 +184,7 @@ def test_the_statistics_of_our_own_server() -> None:
         "frames": {"received": 9, "answered": 8, "dropped": {"too-old": 1, "oldest": 0}},
     }
     assert statistics_table(statistics) == (
-        "the server's own statistics:\n"
+        "the server's own statistics since it was started:\n"
         "stage, ms                 count     mean      p50      p95      p99      max\n"
         "receive                       9     0.25     0.20     1.50     12.3      123\n"
         "process                       8     0.25     0.20     1.50     12.3      123\n"
@@ -147,10 +198,13 @@ def test_the_statistics_of_our_own_server() -> None:
     [
         ({}, None),
         ({"stages": [], "frames": 3, "batch_size": None, "other": {}}, None),
-        ({"frames": {"received": 2, "dropped": {}}}, "the server's own statistics:\nframes: 2 received, 0 dropped"),
+        (
+            {"frames": {"received": 2, "dropped": {}}},
+            "the server's own statistics since it was started:\nframes: 2 received, 0 dropped",
+        ),
         (
             {"stages": {"odd": {"count": "three", "mean_ms": None, "p50_ms": True}, "none": 5}},
-            "the server's own statistics:\n"
+            "the server's own statistics since it was started:\n"
             "stage, ms                 count     mean      p50      p95      p99      max\n"
             "odd                           -        -        -        -        -        -",
         ),
@@ -165,7 +219,10 @@ def test_statistics_with_members_that_are_missing_or_of_another_kind(
 
 def test_the_figures_as_json() -> None:
     report = a_report(
-        offered_per_second=200.0, statistics={"frames": {}}, failure=PeerError("it fell over", status="X")
+        offered_per_second=200.0,
+        statistics={"frames": {}},
+        server_frames=ServerFrames(19, {"latest": 981}),
+        failure=PeerError("it fell over", status="X"),
     )
     report.tally.lost, report.tally.late, report.tally.unsent, report.tally.doubled = 1, 2, 3, 4
     document = json.loads(json.dumps(report.document()))
@@ -182,6 +239,7 @@ def test_the_figures_as_json() -> None:
         "framesPerSecond": 100.0,
         "sent": 1100,
         "answered": 1000,
+        "empty": 17,
         "lost": 1,
         "doubled": 4,
         "unknown": 0,
@@ -195,6 +253,7 @@ def test_the_figures_as_json() -> None:
             "aloneFramesPerSecond": 5678,
             "isLimit": False,
         },
+        "serverFrames": {"answered": 19, "dropped": {"latest": 981}},
         "statistics": {"frames": {}},
         "failure": "it fell over",
     }

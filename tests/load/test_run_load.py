@@ -15,6 +15,7 @@ from loaded_servers import FRAMES, a_load, serving
 
 from framewire.errors import ConfigurationError, FramewireError, PeerError, SharedMemoryError
 from framewire.load import Tally, memory_bytes, run_load
+from framewire.load.statistics import ServerFrames
 from framewire.model.message import ContentReference, Message, Sample
 
 ENOUGH_MEMORY = memory_bytes(FRAMES, 4)
@@ -384,6 +385,24 @@ async def test_the_statistics_of_a_server_that_has_some(
     async with serving(servers.honest, statistics=answer) as address:
         report = await run_load(a_load(address, duration_s=0.05))
     assert report.statistics == expected
+
+
+async def test_answers_without_inferences_are_counted_and_what_the_server_dropped_is_its_own_difference() -> None:
+    asked = 0
+
+    def count() -> bytes:
+        nonlocal asked
+        asked += 1
+        return b'{"frames": {"answered": %d, "dropped": {"latest": %d}}}' % (100 + 19 * asked, 1000 + 500 * asked)
+
+    async with serving(servers.judging_every_third, statistics=count) as address:
+        report = await run_load(a_load(address, in_flight=1, frames_per_second=50.0, duration_s=1.0))
+    assert asked == 2
+    assert report.server_frames == ServerFrames(19, {"latest": 500})
+    assert report.statistics == {"frames": {"answered": 138, "dropped": {"latest": 2000}}}
+    assert report.is_clean
+    # Two of three, whichever was the first of the window.
+    assert abs(report.tally.answered * 2 / 3 - report.tally.empty) <= 1
 
 
 def recording(arrived: list[Message]) -> servers.Behaviour:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import sys
 import time
@@ -84,7 +85,9 @@ class _Command(click.Command):
 @click.option(
     "--streams", type=_Streams(), default="1", show_default=True, help="Sessions at once; a list runs each in turn."
 )
-@click.option("--fps", type=float, help="Frames per second of each stream; without it, as fast as answers come.")
+@click.option(
+    "--fps", type=float, help="Frames per second of each stream, up to 100000; without it, as fast as answers come."
+)
 @click.option("--in-flight", type=int, default=4, show_default=True, help="Most frames of a stream without an answer.")
 @click.option(
     "--shared-memory",
@@ -373,7 +376,8 @@ def _write_json(file: str, options: LoadOptions, reports: Sequence[LoadReport], 
         emit(text)
         return
     try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
+        with os.fdopen(_open_at_once(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w", encoding="utf-8") as output:
+            output.write(text + "\n")
     except OSError as error:
         raise FramewireError(f"--json {file} cannot be written: {error.strerror}") from None
 
@@ -382,11 +386,25 @@ def _check_writable(flag: str, file: str | None) -> None:
     if file is None or (file == "-" and flag == "--json"):
         return
     path = Path(file)
-    is_there = path.exists()
     try:
-        path.open("ab").close()
+        is_there = path.exists()
+        if is_there and not (path.is_file() or path.is_char_device() or path.is_dir()):
+            # To open a pipe is to wait for its reader, and to close it again ends that reader's input.
+            raise ConfigurationError(
+                f"{flag} {file} is a pipe, a socket or a disk",
+                allowed="a file",
+                remedy="--json - writes to stdout, which may be a pipe" if flag == "--json" else "",
+            )
+        os.close(_open_at_once(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     except OSError as error:
         raise ConfigurationError(f"{flag} {file} cannot be written: {error.strerror}") from None
     if not is_there:
         # A run that fails leaves no empty file behind.
         path.unlink()
+
+
+def _open_at_once(file: str, flags: int) -> int:
+    """Opens a file without waiting for whoever is at its other end, should it have become a pipe."""
+    descriptor = os.open(file, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor

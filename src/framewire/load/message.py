@@ -15,6 +15,7 @@ _SEQUENCE_NUMBER = b"\x08"
 _ACK_SEQUENCE_NUMBER = 0x10
 _MEDIA_SAMPLE = b"\x32"
 _TIMESTAMP = b"\x08"
+_INFERENCES = 0x52
 
 
 class FrameMessage:
@@ -45,35 +46,59 @@ class FrameMessage:
         )
 
 
-def acknowledged(data: bytes) -> int:
-    """The message that an answer acknowledges, 0 for none; nothing else of the answer is looked at.
+def read_answer(data: bytes) -> tuple[int, bool]:
+    """What counts of an answer; nothing else of it is looked at.
+
+    Returns:
+        The message that it acknowledges, 0 for none, and whether it carries an inference.
 
     Raises:
         ProtocolError: The bytes are no message.
     """
     number = at = 0
+    is_full = False
     try:
         while at < len(data):
             tag, at = _read_varint(data, at)
-            match tag & 7:
-                case 0:
-                    value, at = _read_varint(data, at)
-                    if tag == _ACK_SEQUENCE_NUMBER:
-                        number = value
-                case 2:
-                    length, at = _read_varint(data, at)
-                    at += length
-                case 1:
-                    at += 8
-                case 5:
-                    at += 4
-                case _:
-                    raise IndexError
+            start, at = at, _behind(data, tag, at)
+            if tag == _ACK_SEQUENCE_NUMBER:
+                number = _read_varint(data, start)[0]
+            elif tag == _MEDIA_SAMPLE[0]:
+                is_full = is_full or _holds_inference(data, start, at)
         if at > len(data):
             raise IndexError
     except IndexError:
         raise ProtocolError(f"an answer of {len(data)} bytes is no MediaStreamMessage") from None
-    return number
+    return number, is_full
+
+
+def _holds_inference(data: bytes, at: int, end: int) -> bool:
+    """Whether a sample, which begins with its length, has a field of inferences."""
+    _, at = _read_varint(data, at)
+    while at < end:
+        tag, at = _read_varint(data, at)
+        if tag == _INFERENCES:
+            return True
+        at = _behind(data, tag, at)
+    if at > end:
+        raise IndexError
+    return False
+
+
+def _behind(data: bytes, tag: int, at: int) -> int:
+    """Where a field ends whose value begins here; IndexError when there is no such kind of value."""
+    match tag & 7:
+        case 0:
+            return _read_varint(data, at)[1]
+        case 2:
+            length, at = _read_varint(data, at)
+            return at + length
+        case 1:
+            return at + 8
+        case 5:
+            return at + 4
+        case _:
+            raise IndexError
 
 
 def _varint(number: int) -> bytes:

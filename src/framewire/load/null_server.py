@@ -38,6 +38,8 @@ async def null_server() -> AsyncIterator[str]:
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        # Nothing of the folder that we happen to be started in is imported.
+        "-P",
         "-m",
         "framewire.load.null_server",
         stdin=asyncio.subprocess.PIPE,

@@ -7,6 +7,7 @@ from typing import Any
 
 from framewire.errors import FramewireError
 from framewire.load.cost import OwnCost
+from framewire.load.statistics import ServerFrames
 from framewire.load.tally import Tally
 
 _BUSY = 0.85
@@ -39,7 +40,8 @@ class LoadReport:
         tally: What was counted.
         own: What the generator used during the window.
         server: What the server used; None when that cannot be known.
-        statistics: What the server says of itself; None when it offers nothing.
+        statistics: What the server says of itself since it was started; None when it offers nothing.
+        server_frames: What it says of the frames of the window; None when it does not.
         failure: What ended the load too early.
         alone_per_second: Frames/s that the generator alone can do; None when that was not measured.
     """
@@ -51,6 +53,7 @@ class LoadReport:
     own: OwnCost
     server: ServerCost | None = None
     statistics: dict[str, Any] | None = None
+    server_frames: ServerFrames | None = None
     failure: FramewireError | None = None
     alone_per_second: float | None = None
 
@@ -109,6 +112,7 @@ class LoadReport:
             "histogramMs": [[_ms(edge_s), count] for edge_s, count in latencies.bins()],
             "sent": tally.sent,
             "answered": tally.answered,
+            "empty": tally.empty,
             "lost": tally.lost,
             "doubled": tally.doubled,
             "unknown": tally.unknown,
@@ -127,6 +131,7 @@ class LoadReport:
                 "aloneFramesPerSecond": self.alone_per_second and round(self.alone_per_second),
                 "isLimit": self.is_own_limit,
             },
+            "serverFrames": self.server_frames and self.server_frames.document(),
             "statistics": self.statistics,
             "failure": self.failure and str(self.failure),
         }

@@ -15,7 +15,7 @@ from framewire.load.message import FrameMessage
 from framewire.load.options import LoadOptions
 from framewire.load.report import LoadReport, ServerCost
 from framewire.load.server_process import ServerProcess, Usage, find_server
-from framewire.load.statistics import read_statistics
+from framewire.load.statistics import ServerFrames, read_statistics
 from framewire.load.stream import LoadStream
 from framewire.load.tally import Tally
 from framewire.load.timetable import due_times_s
@@ -55,16 +55,23 @@ async def run_load(
         for stream in streams:
             await _unless_stopped(stop, resources.enter_async_context(stream))
         window = _Window(tally, server)
+        # Asked right before the window and right behind it: not in it, as asking costs the server a moment.
+        earlier = None if options.warm_up_s else await read_statistics(target, options)
+        later = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 begin_s = time.monotonic()
                 for number, stream in enumerate(streams):
                     tasks.create_task(_play(stream, options, number, begin_s, stop))
-                await _pause(stop, options.warm_up_s)
+                if options.warm_up_s:
+                    await _pause(stop, options.warm_up_s)
+                    earlier = None if stop.is_set() else await read_statistics(target, options)
                 if not stop.is_set():
                     window.open()
                     await _pause(stop, options.duration_s)
                     window.close()
+                    if earlier is not None:
+                        later = await read_statistics(target, options)
                 for stream in streams:
                     stream.finish()
         except BaseExceptionGroup as group:
@@ -79,7 +86,8 @@ async def run_load(
         tally,
         window.after[0] - window.before[0],
         _server_cost(window.before[1], window.after[1]),
-        None if failure else await read_statistics(target, options),
+        later,
+        ServerFrames.between(earlier, later),
         failure,
     )
 

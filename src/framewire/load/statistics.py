@@ -1,9 +1,11 @@
-"""What a server says of itself, when it offers that."""
+"""What a server says of itself, when it offers that, and what became of a load's frames by it."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import grpc
 
@@ -37,3 +39,51 @@ async def read_statistics(target: str, options: LoadOptions) -> dict[str, Any] |
         except (grpc.RpcError, ValueError):
             return None
     return document if isinstance(document, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFrames:
+    """What a server counted during the window, of all its clients.
+
+    Args:
+        answered: Frames acknowledged after their processing.
+        dropped: Frames acknowledged without, by cause; causes without a frame are left out.
+    """
+
+    answered: int
+    dropped: Mapping[str, int]
+
+    @classmethod
+    def between(cls, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> ServerFrames | None:
+        """The difference of two documents of statistics; None when they do not tell, or the server began anew."""
+        earlier, later = _frames(before), _frames(after)
+        if earlier is None or later is None:
+            return None
+        dropped = {cause: count - earlier.dropped.get(cause, 0) for cause, count in later.dropped.items()}
+        answered = later.answered - earlier.answered
+        if answered < 0 or any(count < 0 for count in dropped.values()):
+            return None
+        return cls(answered, {cause: count for cause, count in dropped.items() if count})
+
+    @property
+    def dropped_in_all(self) -> int:
+        """Frames acknowledged without processing, whatever the cause."""
+        return sum(self.dropped.values())
+
+    def document(self) -> dict[str, Any]:
+        """The counts as JSON values."""
+        return {"answered": self.answered, "dropped": dict(self.dropped)}
+
+
+def _frames(document: Mapping[str, Any] | None) -> ServerFrames | None:
+    frames = document.get("frames") if document is not None else None
+    if not isinstance(frames, dict):
+        return None
+    answered, dropped = frames.get("answered"), frames.get("dropped")
+    if not _is_count(answered) or not isinstance(dropped, dict):
+        return None
+    return ServerFrames(answered, {str(cause): count for cause, count in dropped.items() if _is_count(count)})
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)

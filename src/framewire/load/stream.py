@@ -14,7 +14,7 @@ import grpc
 
 from framewire.errors import FramewireError, PeerError, ProtocolError, SharedMemoryError
 from framewire.frames.shared_memory import SharedMemoryFile
-from framewire.load.message import FrameMessage, acknowledged
+from framewire.load.message import FrameMessage, read_answer
 from framewire.load.options import LoadOptions
 from framewire.load.tally import Tally
 from framewire.model.credentials import AUTHENTICATION_KEY, basic_token
@@ -250,10 +250,10 @@ class LoadStream:
         try:
             async for data in self._answers:
                 now_s = time.monotonic()
-                number = acknowledged(data)
+                number, is_full = read_answer(data)
                 if (flight := in_flight.pop(number, None)) is not None:
                     self._last_news_s = now_s
-                    tally.answer(flight[0], now_s)
+                    tally.answer(flight[0], now_s, is_empty=not is_full)
                     free.append(flight[1])
                     if self._is_waiting_for_place:
                         self._wake()

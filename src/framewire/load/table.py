@@ -38,6 +38,7 @@ class LoadTable:
             _Column("max", 5, lambda report: number(_longest_ms(report))),
             _Column("lost", 5, lambda report: str(report.tally.lost)),
             _Column("doubled", 7, lambda report: str(report.tally.doubled)),
+            _Column("empty", 7, lambda report: str(report.tally.empty)),
             _Column("CPU ms", 7, lambda report: number(report.server_cpu_ms)),
             _Column("RSS MiB", 7, lambda report: number(_rss_mib(report))),
         ]
@@ -95,13 +96,21 @@ def statistics_table(statistics: dict[str, Any]) -> str | None:
     frames = statistics.get("frames")
     if isinstance(frames, dict) and frames:
         lines.append("frames: " + ", ".join(_counts(frames)))
-    return "\n".join(["the server's own statistics:", *lines]) if lines else None
+    return "\n".join(["the server's own statistics since it was started:", *lines]) if lines else None
 
 
 def warnings(report: LoadReport) -> list[str]:
     """What a reader of the figures must know, one line each."""
     found = []
     tally = report.tally
+    frames = report.server_frames
+    if frames is not None and frames.dropped_in_all:
+        causes = ", ".join(f"{count} {cause}" for cause, count in frames.dropped.items())
+        found.append(
+            f"the server processed {number(frames.answered / report.duration_s)} frames/s and answered "
+            f"{frames.dropped_in_all} frames without processing them ({causes}): "
+            "frames/s and latencies count all answers, those too"
+        )
     if report.is_own_limit:
         found.append(
             f"the generator was busy {report.own.busy:.0%} of the time: it, not the server, is likely the limit; "

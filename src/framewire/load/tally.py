@@ -23,6 +23,7 @@ class Tally:
         latencies: From when a frame was to be sent to its answer.
         sent: Frames sent, warm-up included.
         answered: Answers of the window.
+        empty: Those of them without an inference: nothing was found, or the server dropped the frame.
         lost: Frames never answered; known at the end.
         doubled: Further answers to a frame that was answered.
         unknown: Answers to frames that were never sent.
@@ -38,6 +39,7 @@ class Tally:
     latencies: Latencies = field(default_factory=Latencies)
     sent: int = 0
     answered: int = 0
+    empty: int = 0
     lost: int = 0
     doubled: int = 0
     unknown: int = 0
@@ -45,10 +47,11 @@ class Tally:
     unsent: int = 0
     in_flight: list[dict[int, tuple[float, int]]] = field(default_factory=list)
 
-    def answer(self, due_s: float, now_s: float) -> None:
+    def answer(self, due_s: float, now_s: float, *, is_empty: bool = False) -> None:
         """Counts the first answer to a frame."""
         if self.start_s <= now_s < self.end_s:
             self.answered += 1
+            self.empty += is_empty
         if self.start_s <= due_s < self.end_s:
             self.latencies.add(now_s - due_s)
 
