@@ -188,6 +188,30 @@ async def test_batch_wait_lets_a_frame_wait_no_longer_than_that() -> None:
     assert 0.2 <= waited_s < 2
 
 
+@pytest.mark.parametrize("executor", ["threads", "inline"])
+async def test_a_drain_answers_frames_that_wait_for_a_fuller_batch(executor: str) -> None:
+    record = Record()
+    kind = toy(lambda frames: [() for _ in frames], record=record)
+    options = {"batch_size": 4, "batch_wait_ms": 60_000, "executor": executor}
+    async with running(kind, **options) as server, cameras(server, 1) as (client,):
+        number = await client.frame()
+        await eventually(lambda: server.frames_in_flight == 1)
+        assert await server.drain()
+        await client.answer(number)
+        assert (await client.ending()).code == "UNAVAILABLE"
+    assert record.batches == [[255]]
+
+
+@pytest.mark.parametrize("executor", ["threads", "inline"])
+async def test_a_frame_does_not_become_too_old_while_it_waits_for_a_fuller_batch(executor: str) -> None:
+    record = Record()
+    kind = toy(lambda frames: [() for _ in frames], record=record)
+    options = {"batch_size": 4, "batch_wait_ms": 60_000, "max_age_ms": 500, "executor": executor}
+    async with running(kind, **options) as server, cameras(server, 1) as (client,):
+        await client.answer(await client.frame())
+    assert record.batches == [[255]]
+
+
 async def test_the_frames_of_a_session_stay_in_order() -> None:
     record = Record()
     kind = toy(lambda frames: [() for _ in frames], record=record, needs_order=True)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from attacked_server import running
-from toy_processors import Gate, Record, gated, words
+from toy_processors import Gate, Record, gated, telling, words
 from wire_camera import PATIENCE_S, SMALL, WireCamera, camera, eventually
 
 from framewire.server import Server
@@ -147,17 +147,64 @@ async def test_a_session_is_taken_on_while_the_only_worker_is_busy() -> None:
         gate.open()
 
 
-async def test_dropping_and_aggregated_replies_go_together() -> None:
+async def test_latest_keeps_the_newest_frame_though_the_limit_is_one() -> None:
+    gate = Gate()
+    async with running(gated(gate), when_busy="latest", max_in_flight=1) as server, camera(server.address) as one:
+        await busy_with(server, one, gate)
+        assert await send_and_release(one, gate, 4, [2, 3]) == [1, 4]
+        assert server.statistics()["frames"]["dropped"]["not-latest"] == 2
+
+
+@pytest.mark.parametrize("executor", ["threads", "inline"])
+@pytest.mark.parametrize("when_busy", ["drop-oldest", "drop-newest"])
+async def test_nothing_is_dropped_while_a_batch_waits_beside_an_idle_worker(when_busy: str, executor: str) -> None:
+    options = {"batch_size": 8, "batch_wait_ms": 60_000, "max_in_flight": 4}
+    async with (
+        running(telling(), when_busy=when_busy, executor=executor, **options) as server,
+        camera(server.address) as one,
+    ):
+        await one.handshake(SMALL)
+        for value in range(1, 13):
+            await one.frame(frame_of(value))
+            if value % 4 == 0:
+                await one.until(1 + value)
+        assert [words(message.payload.inferences) for message in one.received[1:]] == [  # type: ignore[union-attr]
+            [str(value)] for value in range(1, 13)
+        ]
+
+
+@pytest.mark.parametrize("when_busy", ["drop-oldest", "drop-newest", "latest"])
+@pytest.mark.parametrize("max_in_flight", [1, 32])
+async def test_an_aggregated_batch_does_not_drop_parts_of_itself(when_busy: str, max_in_flight: int) -> None:
+    options = {"batch_reply": "aggregate", "batch_size": 4, "max_in_flight": max_in_flight}
+    async with running(telling(), when_busy=when_busy, **options) as server, camera(server.address) as one:
+        await one.handshake(SMALL)
+        for value in range(1, 9):
+            await one.frame(frame_of(value))
+            if value % 4 == 0:
+                await one.until(1 + value)
+        assert [words(one.received[index].payload.inferences) for index in (4, 8)] == [  # type: ignore[union-attr]
+            ["1", "2", "3", "4"],
+            ["5", "6", "7", "8"],
+        ]
+        assert set(server.statistics()["frames"]["dropped"].values()) == {0}
+
+
+async def test_an_aggregated_batch_replaces_the_one_that_waits() -> None:
     gate = Gate()
     async with (
         running(gated(gate), when_busy="latest", batch_reply="aggregate", batch_size=2) as server,
         camera(server.address) as one,
     ):
         await one.handshake(SMALL)
-        for value in range(1, 9):
+        for value in (1, 2):
             await one.frame(frame_of(value))
-        await one.until(5)  # its descriptor and the four early answers
+        assert await asyncio.to_thread(gate.entered.wait, PATIENCE_S)
+        for value in (3, 4, 5, 6):
+            await one.frame(frame_of(value))
+        await eventually(lambda: server.statistics()["frames"]["dropped"]["not-latest"] == 2)
         gate.open()
-        await one.until(9)
-        assert sorted(one.acknowledged) == [2, 3, 4, 5, 6, 7, 8, 9]
+        await one.until(7)
+        found = {message.ack_sequence_number: words(message.payload.inferences) for message in one.received[1:]}  # type: ignore[union-attr]
+        assert [found[number] for number in (3, 5, 7)] == [["1", "2"], [], ["5", "6"]]
         assert (await one.finish()).code == "OK"

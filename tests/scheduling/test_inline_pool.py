@@ -223,3 +223,33 @@ async def test_a_fault_of_ours_is_answered_too(caplog: pytest.LogCaptureFixture)
     assert [str(outcome.error) for outcome in bench.outcomes] == ["the worker failed; its log says why", "None"]
     assert "a batch broke outside processor toy" in caplog.text
     assert bench.pool.close()
+
+
+@pytest.mark.parametrize("is_drained", [False, True])
+async def test_a_batch_waits_no_longer_when_it_drains_or_its_session_sends_no_more(*, is_drained: bool) -> None:
+    bench = Bench(batch_size=8, batch_wait_s=3600.0)
+    lane = bench.lane()
+    bench.pool.submit(task(1, lane=lane))
+    await turn()
+    await turn()
+    assert bench.outcomes == []
+    if is_drained:
+        bench.pool.drain()
+    else:
+        bench.pool.submit(task(2, lane=lane), is_urgent=True)
+    await turn()
+    assert bench.numbers == ([1] if is_drained else [1, 2])
+    assert bench.pool.close()
+
+
+async def test_a_batch_goes_before_its_wait_is_over_when_a_frame_comes_that_may_not_wait_so_long() -> None:
+    bench = Bench(batch_size=8, batch_wait_s=3600.0)
+    bench.pool.submit(task(1, lane=bench.lane("patient")))
+    await turn()
+    bench.pool.submit(task(2, lane=bench.lane("live", Terms(max_age_s=0.02))))
+    bench.now = 0.01
+    async with asyncio.timeout(10):
+        while not bench.outcomes:
+            await turn()
+    assert bench.numbers == [1, 2]
+    assert bench.pool.close()

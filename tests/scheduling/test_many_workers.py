@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -14,7 +15,8 @@ from framewire.model.frame import Frame, SessionInfo
 from framewire.model.inference import Inference
 from framewire.model.terms import Terms
 from framewire.processors.api import NoOptions, Processor
-from framewire.scheduling.executor import HungError, PoolOptions
+from framewire.scheduling import workers as workers_module
+from framewire.scheduling.executor import HungError, PoolOptions, PoolStatistics
 from framewire.scheduling.runner import ProcessorRunner, nothing
 from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
 from framewire.scheduling.workers import WorkerPool
@@ -134,6 +136,13 @@ def lane_of(pool: WorkerPool, name: str = "", terms: Terms | None = None) -> Lan
 
 def numbers(outcomes: queue.SimpleQueue[Outcome], count: int) -> list[int]:
     return [outcomes.get(timeout=PATIENCE_S).task.sequence_number for _ in range(count)]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        threading.Event().wait(0.001)
 
 
 def test_a_free_worker_goes_on_while_another_is_busy(
@@ -375,4 +384,164 @@ def test_a_worker_whose_runner_rests_leaves_the_frames_to_the_others(
     runners[1].rests = 3600.0
     pool.submit(task(101, lane=lane))
     assert str(outcomes.get(timeout=PATIENCE_S).error) == "resting"
+    assert pool.close(PATIENCE_S)
+
+
+def test_a_quick_worker_does_not_put_off_the_sessions_of_a_slow_one(
+    make_pool: MakePool, stage: Stage, outcomes: queue.SimpleQueue[Outcome]
+) -> None:
+    stage.hold(1)
+    pool = make_pool(gated_by(stage, needs_order=True), 2)
+    # Each goes to the worker that has the fewest: the first and the third to one, the others to the other.
+    quick, slow, _, late = (lane_of(pool, name) for name in ("quick", "slow", "idle", "late"))
+    pool.submit(task(1, lane=slow))
+    stage.wait_for(1)
+    for level in range(2, 12):
+        pool.submit(task(level, lane=slow))
+    for level in range(50, 100):
+        pool.submit(task(level, lane=quick))
+    assert numbers(outcomes, 50) == list(range(50, 100))
+    pool.submit(task(20, lane=late))
+    stage.gates[1].set()
+    assert numbers(outcomes, 12) == [1, 20, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+
+def test_a_frame_does_not_wait_for_a_worker_that_opens_a_session_while_another_is_idle(
+    make_pool: MakePool, stage: Stage, outcomes: queue.SimpleQueue[Outcome]
+) -> None:
+    pool = make_pool(gated_by(stage), 2)
+    lane = lane_of(pool, "fine")
+    for level in range(10, 20):
+        stage.hold(7)
+        slow = pool.open_lane(SessionInfo(INFO.video_format, 1, "", "7"), Terms())
+        pool.submit(task(level, lane=lane))
+        assert numbers(outcomes, 1) == [level]
+        assert not slow.done()
+        stage.gates[7].set()
+        pool.close_lane(slow.result(PATIENCE_S))
+        wait_until(lambda: all(worker.is_idle for worker in pool._workers))
+
+
+def test_when_a_worker_that_waits_for_a_fuller_batch_is_called_away_another_waits_in_its_place(
+    stage: Stage, outcomes: queue.SimpleQueue[Outcome]
+) -> None:
+    stage.hold(7)
+    factory = gated_by(stage)
+
+    def deliver(several: Sequence[Outcome]) -> None:
+        for outcome in several:
+            outcomes.put(outcome)
+
+    pool = WorkerPool("toy", lambda: ProcessorRunner(kind_of(factory), NoOptions()), PoolOptions(8, 0.3, 2), deliver)
+    pool.open()
+    lane = lane_of(pool, "fine")
+    wait_until(lambda: all(worker.is_idle for worker in pool._workers))
+    pool.submit(task(1, lane=lane, received_s=time.monotonic()))
+    wait_until(lambda: pool._workers[0].is_idle)  # it has looked at the frame, and knows when it is due
+    slow = pool.open_lane(SessionInfo(INFO.video_format, 1, "", "7"), Terms())
+    assert numbers(outcomes, 1) == [1]
+    assert not slow.done()
+    stage.gates[7].set()
+    assert pool.close(PATIENCE_S)
+
+
+def test_sessions_that_wait_to_be_opened_are_refused_when_the_last_worker_is_lost(
+    make_pool: MakePool, stage: Stage, clock: Clock
+) -> None:
+    stage.hold(7)
+    pool = make_pool(gated_by(stage), 1)
+    waiting = [pool.open_lane(SessionInfo(INFO.video_format, 1, "", "7"), Terms()) for _ in range(6)]
+    for stuck in waiting[:4]:
+        wait_until(stuck.running)
+        clock.now += 11.0
+        pool.tick()
+        with pytest.raises(HungError, match="did not return within 10 s"):
+            stuck.result(PATIENCE_S)
+    for refused in waiting[4:]:
+        with pytest.raises(ProcessorError, match="processor toy has no worker left; restart the server"):
+            refused.result(PATIENCE_S)
+
+
+def test_sessions_that_a_lost_worker_was_to_open_are_opened_by_the_others(
+    make_pool: MakePool, stage: Stage, clock: Clock, outcomes: queue.SimpleQueue[Outcome]
+) -> None:
+    stage.hold(1)
+    gated = gated_by(stage, needs_order=True)
+
+    class OpensTwice(gated):  # type: ignore[valid-type,misc] # it is a class
+        def open(self) -> None:
+            super().open()
+            if self.number > 1:
+                raise RuntimeError("no model")
+
+    pool = make_pool(OpensTwice, 2)
+    bad, good = lane_of(pool, "bad"), lane_of(pool, "good")
+    pool.submit(task(1, lane=bad))
+    stage.wait_for(1)
+    moved = pool.open_lane(SessionInfo(INFO.video_format, 1, "", "moved"), Terms())
+    clock.now += 11.0
+    pool.tick()
+    assert numbers(outcomes, 1) == [1]
+    pool.submit(task(2, lane=moved.result(PATIENCE_S)))
+    pool.submit(task(3, lane=good))
+    assert sorted(numbers(outcomes, 2)) == [2, 3]
+
+
+class Reopening(ProcessorRunner):
+    """Is opening when it is told so, and until it is told otherwise."""
+
+    tends = True
+
+    def __init__(self) -> None:
+        super().__init__(kind_of(Named), NoOptions())
+        self.tended: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.is_opening = False
+
+    def tend(self) -> None:
+        self.tended.put(None)
+
+
+@pytest.mark.parametrize("needs_order", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_frames_wait_for_a_worker_that_opens_again_and_their_age_counts(
+    outcomes: queue.SimpleQueue[Outcome], clock: Clock, workers: int, *, needs_order: bool
+) -> None:
+    runners = [Reopening() for _ in range(workers)]
+    made = iter(runners)
+
+    def deliver(several: Sequence[Outcome]) -> None:
+        for outcome in several:
+            outcomes.put(outcome)
+
+    pool = WorkerPool(
+        "toy", lambda: next(made), PoolOptions(workers=workers), deliver, needs_order=needs_order, clock=clock
+    )
+    pool.open()
+    lane = lane_of(pool, terms=Terms(max_age_s=2.0))
+    for runner in runners:
+        runner.is_opening = True
+    pool.submit(task(1, lane=lane, received_s=clock.now))
+    clock.now += 1.5
+    pool.submit(task(2, lane=lane, received_s=clock.now))
+    for runner in runners:
+        runner.tended.get(timeout=PATIENCE_S)  # it has been round with a frame there
+    assert pool.statistics() == PoolStatistics(waiting=2, batches=0, frames=0)
+    clock.now += 1.0
+    pool.tick()
+    old = outcomes.get(timeout=PATIENCE_S)
+    assert (old.task.sequence_number, old.dropped) == (1, DropCause.TOO_OLD)
+    for runner in runners:
+        runner.is_opening = False
+    ran = outcomes.get(timeout=PATIENCE_S)
+    assert (ran.task.sequence_number, ran.dropped, ran.error) == (2, None, None)
+    assert pool.close(PATIENCE_S)
+
+
+def test_a_worker_with_nothing_to_do_sees_after_what_it_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "_TEND_S", 0.001)
+    runner = Reopening()
+    pool = WorkerPool("toy", lambda: runner, PoolOptions(), lambda _: None)
+    pool.open()
+    for _ in range(3):
+        runner.tended.get(timeout=PATIENCE_S)
     assert pool.close(PATIENCE_S)

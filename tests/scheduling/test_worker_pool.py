@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 import time
@@ -358,3 +359,56 @@ def test_what_is_done_does_not_wait_for_a_frame_that_hangs(
     end.set()
     assert found == [0, 1]
     assert numbers(delivered, 1) == [2]
+
+
+async def test_what_is_done_does_not_lie_behind_a_batch_that_takes_longer_than_those_before(
+    gated: type[Gated],
+) -> None:
+    delivered: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+
+    def deliver(outcomes: Sequence[Outcome]) -> None:
+        delivered.put([outcome.task.sequence_number for outcome in outcomes])
+
+    loop = asyncio.get_running_loop()
+    pool = WorkerPool("toy", lambda: ProcessorRunner(kind_of(gated), NoOptions()), PoolOptions(), deliver, loop=loop)
+    pool.open()
+    cheap, dear = lane_of(pool), lane_of(pool)
+    for _ in range(5):
+        gated.started.clear()
+        gated.gate.clear()
+        pool.submit(task(1, lane=cheap))
+        pool.submit(task(0, lane=dear))
+        found: list[int] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while not found:  # nobody ticks, and the dear one is held
+                await asyncio.sleep(0)
+                found += [] if delivered.empty() else delivered.get()
+        gated.gate.set()
+        assert found + numbers(delivered, 1) == [1, 0]
+    assert pool.close(PATIENCE_S)
+
+
+def test_when_it_drains_a_batch_does_not_wait_for_more(
+    make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
+) -> None:
+    pool = make_pool(Named, batch_size=8, batch_wait_s=3600.0)
+    pool.open()
+    lane = lane_of(pool)
+    pool.submit(task(1, lane=lane, received_s=time.monotonic()))
+    lane_of(pool)  # the worker has been round once more and still waits
+    assert pool.statistics().waiting == 1
+    pool.drain()
+    assert numbers(delivered, 1) == [1]
+    pool.submit(task(2, lane=lane, received_s=time.monotonic()))
+    assert numbers(delivered, 1) == [2]
+
+
+def test_a_batch_with_a_frame_that_is_the_last_for_now_does_not_wait_for_more(
+    make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
+) -> None:
+    pool = make_pool(Named, batch_size=8, batch_wait_s=3600.0)
+    pool.open()
+    lane = lane_of(pool)
+    pool.submit(task(1, lane=lane, received_s=time.monotonic()))
+    pool.submit(task(2, lane=lane, received_s=time.monotonic()), is_urgent=True)
+    assert numbers(delivered, 2) == [1, 2]

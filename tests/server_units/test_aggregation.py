@@ -164,3 +164,13 @@ def test_frames_that_wait_for_their_batch_are_bounded_in_bytes() -> None:
         aggregation.add(task(number, bytes(100)))
     with pytest.raises(ProtocolError, match="3 frames of a batch of 4 take 300 bytes; allowed: up to 250"):
         aggregation.add(task(4, bytes(100)))
+
+
+def test_frames_count_as_received_when_their_batch_is_complete() -> None:
+    aggregation = Aggregation(2)
+    tasks = [task(number) for number in (2, 3, 4)]
+    for second, one in enumerate(tasks):
+        one.received_s = 10.0 + second
+    assert [list(aggregation.add(one)[1]) for one in tasks] == [[], tasks[:2], []]
+    assert list(aggregation.finish(20.0)) == tasks[2:]
+    assert [one.received_s for one in tasks] == [11.0, 11.0, 20.0]

@@ -18,6 +18,7 @@ from framewire.scheduling.executor import TICK_S, Clock, Deliver, HungError, Poo
 from framewire.scheduling.planner import BatchPlanner
 from framewire.scheduling.runner import Runner, nothing
 from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
+from framewire.scheduling.worker import Call, Worker
 
 _log = logging.getLogger(__name__)
 
@@ -37,58 +38,6 @@ _OPENING_S = 0.02
 
 MAX_REPLACED = 3
 """Workers that are given up and replaced; each leaves a thread behind that never ends."""
-
-_Call = Callable[["_Worker"], None]
-
-_Opening = tuple[Lane, Future[Lane]]
-"""A session that wants its state, and who is told that it has it."""
-
-
-class _Worker:
-    """One thread and its runner.
-
-    Guarded by the pool's lock: everything but `runner` and `states`, which are the thread's own.
-
-    Args:
-        index: Its place in the pool.
-        runner: Runs its batches.
-        planner: Where it takes them: of its own when sessions are bound to workers, else that of all.
-        lock: The pool's.
-    """
-
-    def __init__(self, index: int, runner: Runner, planner: BatchPlanner[FrameTask], lock: threading.Lock) -> None:
-        self.index = index
-        self.runner = runner
-        self.planner = planner
-        self.states: dict[Lane, object] = {}
-        self.wakeup = threading.Condition(lock)
-        self.openings: deque[_Opening] = deque()
-        self.calls: deque[_Call] = deque()
-        self.batch: list[FrameTask] = []
-        self.done: list[Outcome] = []
-        self.done_s = 0.0
-        self.opening: _Opening | None = None
-        self.busy_since: float | None = None
-        self.is_idle = False
-        self.is_given_up = False
-        self.is_lost = False
-        self.thread: threading.Thread | None = None
-
-    def state(self, lane: Lane) -> object:
-        """What this worker's processor made for a session; made now when there is none yet."""
-        if lane not in self.states:
-            self.states[lane] = self.runner.open_session(lane.info)
-        return self.states[lane]
-
-    def wake(self) -> None:
-        """Has it look for work, now or as soon as it is free. The lock is held."""
-        self.is_idle = False
-        self.wakeup.notify()
-
-    def close_lane(self, lane: Lane) -> None:
-        """Gives a session's state back."""
-        if lane in self.states:
-            self.runner.close_session(self.states.pop(lane))
 
 
 class WorkerPool:
@@ -140,10 +89,10 @@ class WorkerPool:
         ]
         self._lock = threading.Lock()
         self._workers = [
-            _Worker(index, make_runner(), self._planners[index % len(self._planners)], self._lock)
+            Worker(index, make_runner(), self._planners[index % len(self._planners)], self._lock)
             for index in range(options.workers)
         ]
-        self._given_up: list[_Worker] = []
+        self._given_up: list[Worker] = []
         self._bound: dict[Lane, int] = {}
         self._next_worker = 0
         self._is_closing = False
@@ -266,13 +215,13 @@ class WorkerPool:
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
-    def _launch(self, worker: _Worker, tell: Callable[[_Worker, BaseException | None], None]) -> None:
+    def _launch(self, worker: Worker, tell: Callable[[Worker, BaseException | None], None]) -> None:
         worker.thread = threading.Thread(
             target=self._work, args=(worker, tell), name=f"framewire-{self._name}-{worker.index}", daemon=True
         )
         worker.thread.start()
 
-    def _tell_opened(self, worker: _Worker, error: BaseException | None) -> None:
+    def _tell_opened(self, worker: Worker, error: BaseException | None) -> None:
         with self._lock:
             self._unopened -= 1
             is_last = self._unopened == 0
@@ -287,7 +236,7 @@ class WorkerPool:
         elif is_last and not is_told:
             self._opened.set_result(None)
 
-    def _tell_replaced(self, worker: _Worker, error: BaseException | None) -> None:
+    def _tell_replaced(self, worker: Worker, error: BaseException | None) -> None:
         if error is None:
             _log.warning("processor %s: worker %d is replaced and ready", self._name, worker.index)
             return
@@ -299,7 +248,7 @@ class WorkerPool:
     def _planner_of(self, lane: Lane) -> BatchPlanner[FrameTask]:
         return self._planners[self._bound.get(lane, 0)]
 
-    def _place(self, lane: Lane) -> _Worker:
+    def _place(self, lane: Lane) -> Worker:
         """The worker that opens a session, and has it from then on where sessions are bound. The lock is held."""
         living = [worker for worker in self._workers if not worker.is_lost]
         if self._is_bound:
@@ -312,7 +261,7 @@ class WorkerPool:
         self._next_worker += 1
         return (idle or living)[self._next_worker % len(idle or living)]
 
-    def _place_again(self, lost: _Worker) -> None:
+    def _place_again(self, lost: Worker) -> None:
         """Gives the sessions that a lost worker was to open to the others. The lock is held."""
         lost.calls.clear()
         while lost.openings:
@@ -348,7 +297,7 @@ class WorkerPool:
         if outcomes:
             self._deliver(outcomes)
 
-    def _open_lane(self, lane: Lane, opened: Future[Lane], worker: _Worker) -> None:
+    def _open_lane(self, lane: Lane, opened: Future[Lane], worker: Worker) -> None:
         with self._lock:
             if not opened.set_running_or_notify_cancel():
                 self._bound.pop(lane, None)
@@ -375,7 +324,7 @@ class WorkerPool:
     def _plan(self, lane: Lane) -> None:
         self._planner_of(lane).open(lane, weight=lane.terms.weight, max_age_s=lane.terms.max_age_s)
 
-    def _work(self, worker: _Worker, tell: Callable[[_Worker, BaseException | None], None]) -> None:
+    def _work(self, worker: Worker, tell: Callable[[Worker, BaseException | None], None]) -> None:
         try:
             worker.runner.open()
         except Exception as error:
@@ -406,7 +355,7 @@ class WorkerPool:
                 worker.runner.close_session(state)
         worker.runner.close()
 
-    def _next(self, worker: _Worker, *, is_waiting: bool) -> _Call | list[FrameTask] | None:
+    def _next(self, worker: Worker, *, is_waiting: bool) -> Call | list[FrameTask] | None:
         """The next thing to do: calls first, then batches; None when there is nothing left to do ever.
 
         Args:
@@ -456,7 +405,7 @@ class WorkerPool:
                 if worker.runner.tends and (rest_s or not is_woken):
                     return lambda worker: worker.runner.tend()
 
-    def _rest_s(self, worker: _Worker) -> float:
+    def _rest_s(self, worker: Worker) -> float:
         """How long a worker leaves the frames alone, because it cannot run them."""
         if worker.runner.is_opening:
             return _OPENING_S
@@ -470,7 +419,7 @@ class WorkerPool:
         )
         return rest_s if is_other_well else 0.0
 
-    def _run(self, worker: _Worker, batch: list[FrameTask], begun: Callable[[], None]) -> None:
+    def _run(self, worker: Worker, batch: list[FrameTask], begun: Callable[[], None]) -> None:
         started_s = self._clock()
         outcomes = self._outcomes(worker, batch, begun)
         finished_s = self._clock()
@@ -483,13 +432,13 @@ class WorkerPool:
                     worker.done_s = finished_s
                 worker.done += outcomes
 
-    def _hand_over(self, worker: _Worker) -> None:
+    def _hand_over(self, worker: Worker) -> None:
         with self._lock:
             outcomes, worker.done = worker.done, []
         if outcomes:
             self._deliver(outcomes)
 
-    def _outcomes(self, worker: _Worker, batch: list[FrameTask], begun: Callable[[], None]) -> list[Outcome]:
+    def _outcomes(self, worker: Worker, batch: list[FrameTask], begun: Callable[[], None]) -> list[Outcome]:
         failed: list[Outcome] = []
         for task in batch if self._has_states else ():
             try:
@@ -509,7 +458,7 @@ class WorkerPool:
             fault = ProcessorError("the worker failed; its log says why")
             return failed + [Outcome(task, error=fault) for task in batch]
 
-    def _give_up(self, worker: _Worker) -> list[Outcome]:
+    def _give_up(self, worker: Worker) -> list[Outcome]:
         """Answers for a worker that does not return, and puts another one in its place. The lock is held."""
         error = HungError(f"processor {self._name} did not return within {self._frame_timeout_s:g} s")
         worker.is_given_up = True
@@ -520,7 +469,7 @@ class WorkerPool:
         outcomes = worker.done + [Outcome(task, error=error) for task in worker.batch]
         worker.done = []
         self._given_up.append(worker)
-        fresh = _Worker(worker.index, self._make_runner(), worker.planner, self._lock)
+        fresh = Worker(worker.index, self._make_runner(), worker.planner, self._lock)
         self._workers[worker.index] = fresh
         fresh.openings, worker.openings = worker.openings, deque()
         fresh.calls, worker.calls = worker.calls, deque()
