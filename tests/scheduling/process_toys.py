@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import multiprocessing
 import os
 import re
 import resource
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -171,6 +173,17 @@ class Moody(Processor):
             Path(self.options.told).write_text(str(os.getpid()))
 
 
+class Configured(Moody):
+    """Makes no states; answers with the configuration of the session and its state."""
+
+    open_session = Processor.open_session
+    close_session = Processor.close_session
+
+    def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
+        super().process(frames)
+        return [[Text(f"{frame.session.configuration} {frame.state}")] for frame in frames]
+
+
 class SlowToClose(Processor):
     """Does not come back from its close, or says that it was closed."""
 
@@ -252,6 +265,35 @@ class Leaving(Processor):
             os._exit(3)
         threading.Event().wait()
         os._exit(0)
+
+
+class Housing(Moody):
+    """Tells the ids of two processes that it started: one by a fork, one with another program."""
+
+    def open(self) -> None:
+        forked = os.fork()
+        if not forked:
+            signal.sigwait([signal.SIGALRM])
+            os._exit(0)
+        self._started = subprocess.Popen(["sleep", "600"])
+        self._sessions = 0
+        Path(self.options.told).write_text(f"{forked} {self._started.pid}")
+
+
+class Pooled(Processor):
+    """Computes in a pool of processes, and closes it."""
+
+    Options = MoodyOptions
+
+    def open(self) -> None:
+        self._pool = multiprocessing.get_context("fork").Pool(2)
+
+    def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
+        return [[Text(str(self._pool.apply(abs, (-level_of(frame),))))] for frame in frames]
+
+    def close(self) -> None:
+        self._pool.terminate()
+        Path(self.options.told).write_text("closed")
 
 
 class Keeping(Processor):

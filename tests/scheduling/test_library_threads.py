@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_info
 from framewire.scheduling.library_threads import cap_library_threads
 cap_library_threads(1)
 pools = {pool["internal_api"]: pool["num_threads"] for pool in threadpool_info()}
-print(cv2.getNumThreads(), pools["openblas"], os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
+print(cv2.getNumThreads(), pools["openblas"], *map(os.environ.get, ("OMP_NUM_THREADS", "MKL_NUM_THREADS")))
 """
 
 
@@ -41,7 +41,18 @@ def test_a_quota_of_the_container_counts_as_cores(
     assert share_of_cores(workers, tmp_path / "cpu.max") == share
 
 
-@pytest.mark.parametrize(("set_by_operator", "told"), [({}, "1 1 1 1"), ({"OMP_NUM_THREADS": "2"}, "1 2 2 1")])
+@pytest.mark.parametrize(
+    ("set_by_operator", "told"),
+    [
+        ({}, "1 1 1 1"),
+        ({"OMP_NUM_THREADS": "2"}, "1 2 2 None"),
+        ({"OPENBLAS_NUM_THREADS": "2"}, "1 2 1 1"),
+        ({"GOTO_NUM_THREADS": "2"}, "1 2 1 1"),
+        ({"NUMEXPR_NUM_THREADS": "2"}, "1 1 1 1"),
+        ({"MKL_NUM_THREADS": "2"}, "1 1 1 2"),
+        ({"OMP_NUM_THREADS": ""}, "1 1 1 1"),
+    ],
+)
 def test_libraries_that_are_loaded_and_those_that_will_be_are_capped_and_the_operator_has_the_last_word(
     set_by_operator: dict[str, str], told: str
 ) -> None:

@@ -103,6 +103,45 @@ def test_a_server_that_ends_takes_its_processes_with_it(level: int, number: int,
         wait_until_gone(pid)
 
 
+def started_by(told: Path) -> list[int]:
+    return [int(pid) for pid in told.read_text().split()]
+
+
+@pytest.mark.parametrize("is_orderly", [True, False])
+def test_what_a_processor_has_started_ends_with_its_process(is_orderly: bool, tmp_path: Path) -> None:
+    with opened(toys.Housing, told=str(tmp_path / "told")) as runner:
+        pids = started_by(tmp_path / "told")
+        assert not any(is_gone(pid) for pid in pids)
+        if not is_orderly:
+            runner.run([frame_of(runner.open_session(INFO), toys.EXITED)])
+            for pid in pids:
+                wait_until_gone(pid)
+            pids = []
+    for pid in pids:
+        wait_until_gone(pid)
+
+
+def test_what_a_processor_has_started_ends_with_the_server(tmp_path: Path) -> None:
+    script = textwrap.dedent(SERVER.format(path=[str(Path(__file__).parent)], told=str(tmp_path / "told"), level=0))
+    script = script.replace("Moody", "Housing")
+    server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    assert server.stdout is not None
+    with server, server.stdout:
+        server.stdout.readline()
+        pids = started_by(tmp_path / "told")
+        assert not any(is_gone(pid) for pid in pids)
+        server.kill()
+        server.wait(PATIENCE_S)
+        for pid in pids:
+            wait_until_gone(pid)
+
+
+def test_a_processor_with_a_pool_of_processes_can_close_it(tmp_path: Path) -> None:
+    with opened(toys.Pooled, told=str(tmp_path / "told")) as runner:
+        assert words(runner.run([frame_of(runner.open_session(INFO), 5)])) == ["5"]
+    assert (tmp_path / "told").read_text() == "closed"
+
+
 def test_a_server_that_ends_before_its_process_could_tie_itself_to_it_takes_it_with_it() -> None:
     script = textwrap.dedent(
         """

@@ -16,6 +16,12 @@ THREAD_VARIABLES = (
 )
 """What libraries read when they are loaded. What an operator has set stays as it is."""
 
+_READ_BY = {
+    "openblas": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"),
+    "mkl": ("MKL_NUM_THREADS",),
+    "blis": ("BLIS_NUM_THREADS",),
+}
+"""What of it a loaded library has read, by threadpoolctl's name for it; and all of them ``OMP_NUM_THREADS``."""
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -37,12 +43,23 @@ def share_of_cores(workers: int, quota: Path = _QUOTA) -> int:
 
 
 def cap_library_threads(count: int) -> None:
-    """Caps the libraries of this process: those that are loaded, and by the environment those that will be."""
+    """Caps the libraries of this process: those that are loaded, and by the environment those that will be.
+
+    A library that the operator has capped, by a variable of its own or by ``OMP_NUM_THREADS``, is left alone.
+    """
     import cv2
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
     cv2.setNumThreads(count)
-    if not any(os.environ.get(variable) for variable in THREAD_VARIABLES):
-        threadpool_limits(count)
-    for variable in THREAD_VARIABLES:
-        os.environ.setdefault(variable, str(count))
+    for library in ThreadpoolController().lib_controllers:
+        read = ("OMP_NUM_THREADS", *_READ_BY.get(library.internal_api, ()))
+        if not any(os.environ.get(variable) for variable in read):
+            library.set_num_threads(count)
+    os.environ.update(thread_settings(count))
+
+
+def thread_settings(count: int) -> dict[str, str]:
+    """What is to be added to the environment so that libraries use at most so many threads."""
+    if os.environ.get("OMP_NUM_THREADS"):
+        return {}  # all of them go by it where there is nothing more particular
+    return {variable: str(count) for variable in THREAD_VARIABLES if not os.environ.get(variable)}

@@ -38,7 +38,7 @@ from framewire.scheduling.process_messages import (
 from framewire.scheduling.process_origin import loadable_text
 from framewire.scheduling.process_pickling import pack
 from framewire.scheduling.runner import nothing
-from framewire.scheduling.task import FrameTask, Outcome
+from framewire.scheduling.task import FrameTask, Lane, Outcome
 
 _E = TypeVar("_E", bound=FramewireError)
 
@@ -55,8 +55,16 @@ _REOPEN_FACTOR = 10.0
 """How long a processor may take to open again: ten times as long as at first, and no less than a minute."""
 
 
+_MOST_STATELESS = 1024
+"""Most sessions without a state that a process is to know: another one takes the place of the first, which is told of
+anew with its next frame."""
+
+_MOST_CONFIGURATION = 1 << 24
+"""Most characters of the configurations of all of them."""
+
+
 class _Session:
-    """The state of a session, which lies in the process that opened it."""
+    """A session as the process knows it that opened it; its state lies there."""
 
     __slots__ = ("child", "info", "number")
 
@@ -75,6 +83,8 @@ class ProcessRunner:
 
     :meth:`tend` replaces one that has ended while nobody asked anything of it, and sees the next one open. Frames and
     sessions that come before it is open wait for it here.
+
+    Frames may come without a state, where the processor makes none: their sessions are opened with their first frame.
 
     Args:
         kind: The processor.
@@ -110,6 +120,9 @@ class ProcessRunner:
         self._reopen_s = _REOPEN_S
         self._numbers = itertools.count(1)
         self._sessions: set[_Session] = set()
+        self._stateless: dict[Lane, _Session] = {}
+        self._configuration = 0
+        self._unused: list[int] = []
         self._arena = Arena()
 
     @property
@@ -148,6 +161,7 @@ class ProcessRunner:
             self._child.close(_CLOSE_S)
             self._child = None
         self._sessions.clear()
+        self._stateless.clear()
         self._arena.close()
 
     def open_session(self, info: SessionInfo) -> object:
@@ -229,7 +243,7 @@ class ProcessRunner:
             records: list[FrameRecord] = []
             for outcome, (memory, offset, length) in zip(framed, places, strict=True):
                 task = outcome.task
-                session = cast(_Session, task.state)
+                session = self._stateless_of(task.lane) if task.state is None else cast(_Session, task.state)
                 if session.child is not child:
                     sessions[session.number] = session
                 records.append(
@@ -247,6 +261,19 @@ class ProcessRunner:
             outcome.inferences = answer
         for index, failure in failures:
             framed[index].error = error_of(failure)
+        while len(self._stateless) > _MOST_STATELESS or self._configuration > _MOST_CONFIGURATION:
+            forgotten = self._stateless.pop(next(iter(self._stateless)))
+            self._configuration -= len(forgotten.info.configuration)
+            self._unused.append(forgotten.number)
+
+    def _stateless_of(self, lane: Lane) -> _Session:
+        session = self._stateless.get(lane)
+        if session is None:
+            # Under the number of one that is forgotten, which the process forgets when it opens this one.
+            number = self._unused.pop() if self._unused else next(self._numbers)
+            session = self._stateless[lane] = _Session(number, lane.info)
+            self._configuration += len(lane.info.configuration)
+        return session
 
     def _places(self, child: ChildProcess, outcomes: list[Outcome]) -> tuple[list[Outcome], list[tuple[int, int, int]]]:
         """Takes the leases.

@@ -19,7 +19,7 @@ from framewire.errors import ProcessorError
 from framewire.frames.arena import Arena
 from framewire.frames.shared_memory import SharedMemoryReader
 from framewire.model.message import SharedMemory
-from framewire.scheduling.library_threads import THREAD_VARIABLES
+from framewire.scheduling.library_threads import thread_settings
 from framewire.scheduling.process_channel import Channel
 from framewire.scheduling.process_messages import ADOPT, CLOSE, FORGET, Failure, Setup, error_of
 from framewire.scheduling.process_pickling import pack
@@ -66,6 +66,7 @@ class ChildProcess:
         self._last_number = 0
         self._arena: tuple[int, int] = (0, 0)
         self._request = 0
+        self._has_group = True
         self._forgotten: deque[int] = deque()
         self._sending = threading.Lock()
         self.is_ready = False
@@ -201,6 +202,7 @@ class ChildProcess:
             if self.is_ready and self.is_alive:
                 self._send(pack((CLOSE,)))
                 self._process.wait(timeout_s)
+                self._end_group(signal.SIGTERM)
         except subprocess.TimeoutExpired:
             _log.warning("processor %s: its process did not close within %g s and is killed", self._name, timeout_s)
         except LostError:
@@ -217,8 +219,9 @@ class ChildProcess:
         return LostError(f"processor {self._name}: its process {self.pid} {_ending(code)}")
 
     def kill(self) -> None:
-        """Ends it at once. Twice does no harm."""
+        """Ends it and what it has started at once. Twice does no harm."""
         self.is_ready = False
+        self._end_group(signal.SIGKILL)
         self._process.kill()
         try:
             self._process.wait(_REAP_S)
@@ -230,6 +233,13 @@ class ChildProcess:
                 os.close(self._lifeline)
                 self._lifeline = -1
         self._numbers.clear()
+
+    def _end_group(self, number: int) -> None:
+        # Once: while there is a process of the group the kernel gives its id to no other, but not later.
+        if self._has_group:
+            self._has_group = False
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
     def _adopt(self, memory: SharedMemory, mode: str, descriptor: int) -> int:
         self._last_number += 1
@@ -307,13 +317,16 @@ class ChildProcess:
 
 
 def _spawn(connection: int, lifeline: int, threads: int) -> subprocess.Popen[bytes]:
-    environment = dict.fromkeys(THREAD_VARIABLES, str(threads)) | os.environ
+    environment = os.environ | thread_settings(threads)
     # -P: the folder where the server was started is no place to import from, unless the server does.
     command = [sys.executable, "-P", "-m", "framewire.scheduling.worker_main", str(connection), str(lifeline)]
     # The process inherits what is blocked here, so that no signal ends it before it has said that it outlives them.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, OUTLIVED_SIGNALS)
     try:
-        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=(connection, lifeline))
+        # In a group of its own, so that what the processor starts can be ended with it.
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, pass_fds=(connection, lifeline), process_group=0
+        )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 

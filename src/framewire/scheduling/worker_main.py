@@ -58,6 +58,8 @@ def main() -> None:
     for number in OUTLIVED_SIGNALS:
         # Not SIG_IGN: what a processor starts itself would inherit that.
         signal.signal(number, _outlive)
+    # What a processor forks can be ended as usual; multiprocessing's pools wait for that when they close.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, OUTLIVED_SIGNALS)
     channel = Channel(socket.socket(fileno=connection), takes_descriptors=True)
     try:
@@ -79,9 +81,11 @@ def main() -> None:
 def _tie_to(lifeline: int) -> None:
     """Has the kernel end this process when the other end of a pipe is closed, by whatever ended the server.
 
+    And its group, of which it is the first: whatever the processor has started itself, unless that left the group.
+
     A thread that waits for it would have to wait for the GIL as well, and a processor may never give that back.
     """
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
     fcntl.fcntl(lifeline, _F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     poll = select.poll()
