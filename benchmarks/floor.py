@@ -1,8 +1,8 @@
 """The floor: a bare grpc.aio handler of the contract that checks nothing.
 
 It parses with stock protobuf, does the work of the comparison on each frame by itself and acknowledges. Whatever a
-real server does beyond that costs something; this is what it is measured against. A JPEG is decoded in colour, as by
-whoever writes such a handler; framewire and the peers decode the luma alone.
+real server does beyond that costs something; this is what it is measured against. Of a JPEG it decodes the luma alone,
+as framewire and the peers do: otherwise its figures would say more of colours than of servers.
 
     python benchmarks/floor.py PORT
 """
@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import grpc
 import numpy as np
-from peers.work import Model, is_light
+from peers.work import Model, is_light, is_light_jpeg
 
 from framewire.wire import METHOD, SERVICE
 from framewire.wire import extension_pb2 as pb
@@ -53,7 +53,7 @@ async def process(requests: Any, context: Any) -> None:
         if model is not None:
             light = model([data])[0]
         else:
-            light = is_light(cv2.imdecode(data, cv2.IMREAD_COLOR) if is_jpg else data.reshape(shape))
+            light = is_light_jpeg(data) if is_jpg else is_light(data.reshape(shape))
         sent += 1
         answer = pb.MediaStreamMessage(sequence_number=sent, ack_sequence_number=request.sequence_number)
         answer.media_sample.timestamp = sample.timestamp

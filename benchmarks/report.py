@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import environments
+from calibration import MOST_DRIFT
 from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, PYTHON, SMALL_SHARED
 from subjects import SUBJECTS
 from targets import CLIENT_CPU, CPU, FIGURES, FRAMES, IDEAL_MODEL, OWN_TARGETS, P99, PEER_TARGETS, TUNED, Target, judge
@@ -28,6 +29,8 @@ COMPARED = (
     "mlserver",
 )
 SPECIAL = (MODEL, PYTHON, OPEN_LOOP)
+LUMA = "luma"
+"""What the floor decodes of a JPEG, in results; older ones, of which it decoded the colours, do not say."""
 HEADLINES = (
     (HD_SHARED, 1),
     (HD_SHARED, 16),
@@ -72,8 +75,11 @@ def document(results: Mapping[str, Any]) -> str:
         seconds=f"{results['seconds']:g}",
         in_flight=results["in_flight"],
         headline=headline_table(results["cells"]),
-        own_targets=target_table(results["cells"], OWN_TARGETS),
-        peer_targets=target_table(results["cells"], PEER_TARGETS),
+        own_targets=target_table(results, OWN_TARGETS),
+        peer_targets=target_table(results, PEER_TARGETS),
+        jpeg=jpeg_note(results),
+        model_pace=pace_note(results["cells"], MODEL),
+        python_pace=pace_note(results["cells"], PYTHON),
         frames=figure_table(results["cells"], FRAMES),
         p99=figure_table(results["cells"], P99),
         cpu=figure_table(results["cells"], CPU),
@@ -111,36 +117,71 @@ def _with_p99(result: Mapping[str, Any] | None) -> str:
     return f"{speed} ({_shown(result, P99)})" if speed not in ("", "cannot") else speed
 
 
-def target_table(cells: Sequence[Mapping[str, Any]], targets: Sequence[Target]) -> str:
-    """Each target with what was reached."""
-    rows = [
-        "| load | streams | figure | against | target | framewire | framewire, inline |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def jpeg_note(results: Mapping[str, Any]) -> str:
+    """What is decoded of a JPEG, and by whom."""
+    if _is_floor_fair(results):
+        return "Of a JPEG everybody decodes the luma alone, which is all that the decision needs."
+    return (
+        "**When these figures were made the floor still decoded the colours of a JPEG**, and framewire and the peers "
+        "the luma alone: its JPEG figures are too low, and framewire is not judged by them."
+    )
+
+
+def _is_floor_fair(results: Mapping[str, Any]) -> bool:
+    return results.get("floor_jpeg") == LUMA
+
+
+def pace_note(cells: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Whether the machine was as fast around a cell as when the length of its work was set."""
+    drift = next((cell.get("drift") for cell in cells if cell["name"] == name), None)
+    if drift is None:
+        return "How fast the machine was when this was measured is not known: it was calibrated once, before the run."
+    found = f"before the run, right before this cell and right after it, differ by {drift:.1%}"
+    if drift <= MOST_DRIFT:
+        return f"The calibrations that say how much work a millisecond is, {found}."
+    return (
+        f"**The machine did not keep its pace**: the calibrations that say how much work a millisecond is, {found}, "
+        f"which is more than {MOST_DRIFT:.0%}. The servers took turns and can be compared with each other, but not "
+        "with an ideal."
+    )
+
+
+def target_table(results: Mapping[str, Any], targets: Sequence[Target]) -> str:
+    """Each target with what was reached, in a column for each server that is held against one."""
+    held = {name for target in targets for name in target.ours}
+    names = [name for name in SUBJECTS if name in held]
+    titles = " | ".join(SUBJECTS[name].title for name in names)
+    rows = [f"| load | streams | figure | against | target | {titles} |", "|---|---|---|---|---|" + "---|" * len(names)]
     for target in targets:
-        subjects = _subjects(cells, target.name, target.streams)
+        subjects = _subjects(results["cells"], target.name, target.streams)
         verdicts = {name: judge(target, name, subjects) for name in target.ours}
-        if not any(verdicts.values()):
-            rivals = _against(target, "")
-            rows.append(
-                f"| {target.name} | {target.streams} | {FIGURES[target.figure]} | {rivals} | {_bound(target)} | "
-                "not measured | |"
-            )
-            continue
+        rival = next((verdict.rival for verdict in verdicts.values() if verdict is not None), "")
+        reason = _not_judged(results, target)
         shown = []
-        for verdict in verdicts.values():
-            if verdict is None:
-                shown.append("")
-                continue
-            word = "met" if verdict.is_met else "**missed**"
-            shown.append(f"{verdict.median:.2f} ({verdict.least:.2f} to {verdict.most:.2f}) {word}")
-        shown += [""] * (2 - len(shown))
-        rival = next(verdict.rival for verdict in verdicts.values() if verdict is not None)
+        for name in names:
+            verdict = verdicts.get(name)
+            if verdict is not None:
+                word = reason or ("met" if verdict.is_met else "**missed**")
+                shown.append(f"{verdict.median:.2f} ({verdict.least:.2f} to {verdict.most:.2f}) {word}")
+            else:
+                # Of one that has no figures in a cell with figures the tables below say why.
+                shown.append("not measured" if name in target.ours and not any(verdicts.values()) else "")
         rows.append(
             f"| {target.name} | {target.streams} | {FIGURES[target.figure]} | {_against(target, rival)} | "
             f"{_bound(target)} | {' | '.join(shown)} |"
         )
     return "\n".join(rows)
+
+
+def _not_judged(results: Mapping[str, Any], target: Target) -> str:
+    """Why figures of a run do not say whether a target is met; empty when they do."""
+    if target.name == JPEG_SHARED and "floor" in target.rivals and not _is_floor_fair(results):
+        return "not judged: the floor decoded colours"
+    cells = results["cells"]
+    drift = next((cell.get("drift") or 0.0 for cell in cells if cell["name"] == target.name), 0.0)
+    if not target.rivals and drift > MOST_DRIFT:
+        return f"not judged: calibrations differ by {drift:.0%}"
+    return ""
 
 
 def _bound(target: Target) -> str:

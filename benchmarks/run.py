@@ -5,7 +5,9 @@
     python benchmarks/run.py --list               the names of subjects and cells
 
 Each peer is installed into an environment of its own below .bench/, once. Every server is asked for a dark and a
-light frame before it is timed, and is held still (SIGSTOP) while it is another's turn.
+light frame before it is timed, and is held still (SIGSTOP) while it is another's turn. Of a JPEG all of them, the floor
+too, decode the luma alone. What a millisecond of work is, is measured before the run and again around each cell that
+depends on it; when these differ by more than 5 %, the document says so and does not judge by an ideal.
 """
 
 from __future__ import annotations
@@ -33,11 +35,11 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import environments
 import report
+from calibration import MOST_DRIFT, Calibration, calibrate, record
 from cells import IN_FLIGHT, OPEN_LOOP, OPEN_LOOP_SHARE, SMALL_SHARED, Cell, all_cells
 from load import Window, check, measure
-from peers.work import rounds_per_ms, turns_per_ms
 from stages import stage_table
-from subjects import SUBJECTS, Calibration, Instance
+from subjects import SUBJECTS, Instance
 
 SCRATCH = environments.PLACE / "results"
 WARM_UP_S = 1.0
@@ -53,7 +55,7 @@ class Fleet:
     """
 
     def __init__(self, calibration: Calibration, runner: asyncio.Runner) -> None:
-        self._calibration = calibration
+        self.calibration = calibration
         self.runner = runner
         self._running: dict[str, Instance] = {}
         self._broken: dict[str, str] = {}
@@ -67,7 +69,7 @@ class Fleet:
             raise RuntimeError(self._broken[key])
         if key not in self._running:
             try:
-                self._running[key] = Instance(name, cell.work, self._calibration)
+                self._running[key] = Instance(name, cell.work, self.calibration)
             except RuntimeError as error:
                 self._broken[key] = str(error)
                 raise
@@ -149,6 +151,18 @@ def run_cell(fleet: Fleet, cell: Cell, rounds: int, window: Window) -> dict[str,
         for name in order:
             run_round(fleet, name, cell, window, found[name])
     return found
+
+
+def run_cell_calibrated(fleet: Fleet, cell: Cell, rounds: int, window: Window) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same, and for work of a given length how fast the machine was when that was set, before and after."""
+    if cell.work == "intensity":
+        return run_cell(fleet, cell, rounds, window), {}
+    before = calibrate()
+    found = run_cell(fleet, cell, rounds, window)
+    pace = record(cell.work, [fleet.calibration, before, calibrate()])
+    if pace["drift"] > MOST_DRIFT:
+        print(f"  the machine did not keep its pace: calibrations differ by {pace['drift']:.0%}", flush=True)
+    return found, pace
 
 
 def run_round(fleet: Fleet, name: str, cell: Cell, window: Window, result: dict[str, Any]) -> None:
@@ -269,7 +283,7 @@ def main() -> None:
     chosen = choose(given)
     started = time.monotonic()
     print("calibrating", flush=True)
-    calibration = Calibration(rounds_per_ms(), turns_per_ms())
+    calibration = calibrate()
     print(
         f"in a millisecond a core makes {calibration.rounds_per_ms:.0f} rounds of hashing or "
         f"{calibration.turns_per_ms:.0f} turns of a Python loop",
@@ -286,6 +300,7 @@ def main() -> None:
         "in_flight": IN_FLIGHT,
         "stages": stage_table(),
         "calibration": dataclasses.asdict(calibration),
+        "floor_jpeg": report.LUMA,
         "cells": [],
     }
     output = report.DOCUMENTS if given.write else SCRATCH
@@ -295,9 +310,11 @@ def main() -> None:
             fleet.keep_only([(name, later) for later in chosen[number:] for name in later.subjects])
             rate = offered(results["cells"], fleet, all_cells(), given.seconds) if cell.name == OPEN_LOOP else None
             print(f"{cell.key}{f', {rate:.0f} frames/s offered' if rate else ''}", flush=True)
-            found = run_cell(fleet, cell, given.rounds, Window(given.seconds, WARM_UP_S, rate))
+            found, pace = run_cell_calibrated(fleet, cell, given.rounds, Window(given.seconds, WARM_UP_S, rate))
             show(cell, found)
-            results["cells"].append({"name": cell.name, "streams": cell.streams, "offered": rate, "subjects": found})
+            results["cells"].append(
+                {"name": cell.name, "streams": cell.streams, "offered": rate, "subjects": found, **pace}
+            )
             (output / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
     results["idle_cpu_s"] = fleet.idle_cpu_s
     results["versions"] = {

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environments
+from calibration import Calibration
 from cells import Work
 from contract_load import ContractClient
 from load import Client
@@ -27,14 +28,6 @@ HERE = Path(__file__).resolve().parent
 LOGS = environments.PLACE / "logs"
 START_S = 120.0
 """How long a server may take to listen."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What this machine does in a millisecond: see :mod:`peers.work`."""
-
-    rounds_per_ms: float
-    turns_per_ms: float
 
 
 @dataclass(frozen=True)

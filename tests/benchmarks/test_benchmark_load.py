@@ -13,16 +13,19 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import grpc
+import numpy as np
 import pytest
 import run
 import v2
 import v2_load
+from calibration import Calibration
 from cells import HD_EMBEDDED, HD_SHARED, JPEG_SHARED, MODEL, OPEN_LOOP, Cell, all_cells
 from contract_load import ContractClient, Prepared
 from load import Client, Stream, Window, check, measure
 from process_tree import ProcessTree
-from subjects import Calibration, Instance
+from subjects import Instance
 
 from framewire.model.message import Sample
 from framewire.wire import decode
@@ -57,6 +60,15 @@ async def test_a_round_counts_answers_latencies_and_the_servers_cpu(
     assert 0 < measured.p50_ms <= measured.p99_ms <= measured.max_ms
     assert measured.server_cpu_ms >= 0
     assert floor.idle_cpu_s == 0
+
+
+async def test_the_floor_judges_a_jpeg_by_its_luma_as_all_the_others_do(floor: Instance) -> None:
+    # So blue that its luma, 103, is dark; the sums of the decoded colours call it light.
+    blue = cv2.imencode(".jpg", np.full((416, 416, 3), (255, 127, 0), np.uint8))[1].tobytes()
+    floor.resume()
+    async with floor.client.open(a_cell(JPEG_SHARED), [blue]) as stream:
+        assert await stream.ask(0) is False
+    floor.hold()
 
 
 async def test_a_server_that_says_the_opposite_is_found_out(floor: Instance) -> None:
@@ -234,6 +246,30 @@ def test_a_round_that_fails_is_tried_again_and_told(monkeypatch: pytest.MonkeyPa
     assert result["failures"] == ["connection refused"]
     assert len(result["rounds"]) == 1
     assert "cannot" not in result
+
+
+def test_work_of_a_given_length_is_calibrated_before_the_run_and_around_its_cell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happened: list[str] = []
+
+    def calibrated() -> Calibration:
+        happened.append("calibrated")
+        return Calibration(900 + 100 * len(happened), 10)
+
+    def measured(*_: object) -> dict[str, Any]:
+        happened.append("measured")
+        return {"floor": {}}
+
+    monkeypatch.setattr(run, "calibrate", calibrated)
+    monkeypatch.setattr(run, "run_cell", measured)
+    with run.fleet_of(Calibration(1000, 10)) as fleet:
+        found, pace = run.run_cell_calibrated(fleet, a_cell(MODEL), 1, Window(0.1, 0.0))
+        assert run.run_cell_calibrated(fleet, a_cell(HD_SHARED), 1, Window(0.1, 0.0)) == ({"floor": {}}, {})
+    assert happened == ["calibrated", "measured", "calibrated", "measured"]
+    assert found == {"floor": {}}
+    assert [one["rounds_per_ms"] for one in pace["calibrations"]] == [1000, 1000, 1200]
+    assert pace["drift"] == pytest.approx(0.2)
 
 
 def test_a_server_that_cannot_start_says_why_and_is_not_tried_for_every_cell(monkeypatch: pytest.MonkeyPatch) -> None:

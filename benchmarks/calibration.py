@@ -1,0 +1,61 @@
+"""What a core does in a millisecond, which sizes the work of the model and of pure Python, and whether that stays so.
+
+The ideal that the model is held against follows from it: on a machine that has become slower meanwhile nobody reaches
+the ideal, and on one that has become faster everybody comes nearer to it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cells import Work
+from peers.work import rounds_per_ms, turns_per_ms
+
+SERIES = 6
+PAUSE_S = 0.25
+MOST_DRIFT = 0.05
+"""Calibrations of one cell may differ by so much before what hangs on them is no longer judged."""
+
+_RATES: dict[Work, str] = {"model": "rounds_per_ms", "python": "turns_per_ms"}
+"""What sizes which work."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a core of this machine does in a millisecond: see :mod:`peers.work`."""
+
+    rounds_per_ms: float
+    turns_per_ms: float
+
+
+def calibrate(series: int = SERIES, pause_s: float = PAUSE_S) -> Calibration:
+    """Measures several times and takes the best: what others take of the machine can only make it look slower.
+
+    Args:
+        series: How many times.
+        pause_s: From one to the next, so that a neighbour's second of work does not spoil all.
+    """
+    found = []
+    for number in range(series):
+        if number:
+            time.sleep(pause_s)  # other people's work passes; there is nothing to wait for
+        found.append(Calibration(rounds_per_ms(), turns_per_ms()))
+    return Calibration(max(one.rounds_per_ms for one in found), max(one.turns_per_ms for one in found))
+
+
+def drift(work: Work, calibrations: Sequence[Calibration]) -> float:
+    """By what part the fastest of some calibrations lies above the slowest, in what sizes this work; 0 for no such."""
+    rate = _RATES.get(work)
+    if rate is None:
+        return 0.0
+    values = [getattr(one, rate) for one in calibrations]
+    return float(max(values) / min(values) - 1)
+
+
+def record(work: Work, calibrations: Sequence[Calibration]) -> dict[str, Any]:
+    """What the results say of the calibrations of a cell: the first sized its work, the others lie around it."""
+    return {"calibrations": [dataclasses.asdict(one) for one in calibrations], "drift": drift(work, calibrations)}
