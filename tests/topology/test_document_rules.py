@@ -42,6 +42,40 @@ def test_what_is_said_of(text: str, lines: list[str]) -> None:
     assert lines_of(text) == lines
 
 
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        (
+            "[]",
+            "13:18: error: /properties/sources/0/@type is a list: no text; allowed: a text, a number, true or false",
+        ),
+        (
+            "5",
+            "13:18: error: /properties/sources/0/@type is 5: unknown type; allowed: RtspSource, IotHubMessageSource",
+        ),
+        (
+            "null",
+            "12:7: error: /properties/sources/0: @type is missing; allowed: RtspSource, IotHubMessageSource",
+        ),
+    ],
+)
+def test_what_is_said_of_a_type_that_is_none(kind: str, line: str) -> None:
+    assert lines_of(swapped(STREET, ('"#Microsoft.VideoAnalyzer.RtspSource"', kind))) == [line]
+
+
+def test_a_type_may_be_a_parameter() -> None:
+    text = swapped(
+        STREET,
+        ('"name": "quality", "type": "Int", "default": "90"', '"name": "kind", "type": "string"'),
+        ('"quality": "${quality}"', '"quality": "5"'),
+        ('"#Microsoft.VideoAnalyzer.RtspSource"', '"${kind}"'),
+    )
+    assert lines_of(text, {"kind": "RtspSource"}) == []
+    assert lines_of(text, may_be_unset=True) == [
+        "9:7: note: /properties/parameters/2: the parameter kind has no value, so what depends on it is not checked"
+    ]
+
+
 def motions(count: int) -> str:
     """STREET with so many nodes more, each fed by the camera and feeding nobody."""
     extra = [

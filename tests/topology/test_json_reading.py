@@ -42,6 +42,13 @@ def test_every_value_knows_its_line_and_column() -> None:
     }
 
 
+def test_surrogates_that_belong_together_are_one_character() -> None:
+    value, problems = read('["\\ud800\\udc00", "\\uDBFF\\uDFFF", "\\udbff\\u0041", "\\udc00"]')
+    assert problems == []
+    assert value is not None
+    assert value.plain() == ["\U00010000", "\U0010ffff", "\udbffA", "\udc00"]
+
+
 def test_columns_count_characters() -> None:
     value, _ = read('{"ä😀": "ü", "b": 1}')
     assert value is not None

@@ -27,6 +27,7 @@ LIMITS = [
     ('"@apiVersion": "1.1",', ""),
     ('"type": "Int", "default": "90"', '"type": "Int", "default": "+90"'),
     ('"url": "tcp://detector:5001"', '"url": "tcp://detector:1"'),
+    (',\n          "format": {"@type": "#Microsoft.VideoAnalyzer.ImageFormatJpeg", "quality": "${quality}"}', ""),
     ('"url": "tcp://detector:5001"', '"url": "tcp://detector:65535"'),
 ]
 
