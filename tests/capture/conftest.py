@@ -19,7 +19,7 @@ def watch() -> Iterator[Watch]:
     guards: list[threading.Timer] = []
 
     def open_watched(address: str, **options: object) -> Watched:
-        patience = {"connect_timeout_s": 2.0, "stall_s": 0.6, "picture_s": 3.0}
+        patience = {"connect_timeout_s": 8.0, "stall_s": 4.0, "picture_s": 8.0}
         pauses = {"backoff_least_s": 0.05, "backoff_most_s": 0.4, "refused_s": 0.3}
         watched = Watched(CaptureOptions(address, **(patience | pauses | options)))  # type: ignore[arg-type]
         opened.append(watched)

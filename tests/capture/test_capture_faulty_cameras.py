@@ -59,15 +59,15 @@ def test_a_camera_that_stays_silent_is_left_and_asked_again(watch: Watch, clip: 
     with RtspServer(clip, Behaviour(silent_at=silent_at), GOOD) as server:
         watched = watch(server.url, connect_timeout_s=0.5)
         take(watched, 3)
-        assert watched.kinds == ["NetworkError", "MediaSessionEstablished"]
+        assert watched.story == ["NetworkError", "MediaSessionEstablished"]
         assert watched.events[0].body["details"] == [{"code": "Timeout", "message": "no answer within 0.5 s"}]
 
 
 def test_a_camera_that_promises_video_and_sends_none_is_left_too(watch: Watch, clip: EncodedClip) -> None:
     with RtspServer(clip, Behaviour(silent_at="playing"), GOOD) as server:
-        watched = watch(server.url, connect_timeout_s=0.5)
+        watched = watch(server.url, connect_timeout_s=1.0, stall_s=1.0)
         take(watched, 3)
-        assert watched.kinds == ["MediaSessionEstablished", "NetworkError", "MediaSessionEstablished"]
+        assert watched.story == ["MediaSessionEstablished", "NetworkError", "MediaSessionEstablished"]
         assert watched.events[1].body["code"] == "stalled"
 
 
@@ -137,20 +137,18 @@ def test_a_camera_that_breaks_off_is_connected_again(
 @pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
 def test_a_camera_that_stalls_with_its_socket_open_is_left(watch: Watch, clip: EncodedClip, transport: str) -> None:
     with RtspServer(clip, Behaviour(speed=8, frames=20, then="stall"), GOOD) as server:
-        watched = watch(server.url, transport=transport)
+        watched = watch(server.url, transport=transport, stall_s=1.0)
         take(watched, 24)
-        assert watched.kinds == ["MediaSessionEstablished", "NetworkError", "MediaSessionEstablished"]
-        assert watched.events[1].body["details"] == [
-            {"code": "Stalled", "message": "the camera sent nothing for 0.6 s"}
-        ]
+        assert watched.story == ["MediaSessionEstablished", "NetworkError", "MediaSessionEstablished"]
+        assert watched.events[1].body["details"] == [{"code": "Stalled", "message": "the camera sent nothing for 1 s"}]
         seconds = watched.capture.statistics().seconds
         assert seconds[CaptureState.STALLED] >= 0.2
 
 
 def test_a_camera_that_pauses_for_a_moment_keeps_its_connection(watch: Watch, clip: EncodedClip) -> None:
     # A frame leaves FFmpeg with the next one, so the 20th is the last before the pause.
-    with RtspServer(clip, Behaviour(speed=8, pauses={20: 0.75})) as server:
-        watched = watch(server.url, stall_s=1.0)
+    with RtspServer(clip, Behaviour(speed=8, pauses={20: 1.8})) as server:
+        watched = watch(server.url, stall_s=3.0)
         states = [watched.capture.state for _ in islice(watched.capture.frames(), 30)]
         assert states == [CaptureState.STREAMING] * 30
         assert watched.capture.statistics().seconds[CaptureState.STALLED] > 0

@@ -66,6 +66,10 @@ def test_pictures_without_a_time_are_placed_by_their_arrival() -> None:
     assert placed(live(), [(None, 1.0), (None, 1.5), (None, 1.5), (None, 3.5)]) == [0, 45_000, 45_001, 225_001]
 
 
+def test_one_picture_without_a_time_among_others_keeps_their_rhythm() -> None:
+    assert placed(live(), [(0, 0.0), (None, 0.7), (7200, 0.7), (10_800, 0.7)]) == [0, 3600, 7200, 10_800]
+
+
 def test_a_time_that_comes_late_is_taken_up_where_it_is_due() -> None:
     assert placed(live(), [(None, 0.0), (500_000, 0.04), (503_600, 0.1)]) == [0, 3600, 7200]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import groupby
 
 from framewire.capture import Capture, CaptureEvent, CaptureOptions, SystemClock, open_capture
 
@@ -19,6 +20,11 @@ class Watched:
     @property
     def kinds(self) -> list[str]:
         return [event.kind.removeprefix("Diagnostics.") for event in self.events]
+
+    @property
+    def story(self) -> list[str]:
+        """The same without repetitions: how often an impatient capture tries is for the machine's load to say."""
+        return [kind for kind, _ in groupby(self.kinds)]
 
     def _tell(self, event: CaptureEvent) -> None:
         with self.told:

@@ -71,7 +71,8 @@ class MediaTime:
             return due
         assert last is not None
         if media is None:
-            return last + step
+            # One of many without a time has its place between the others, however late it came.
+            return last + (step if self._offset is None else period)
         if self._offset is None:
             # As with the first picture of an RTSP session, which FFmpeg gives no time.
             self._offset = last + period - media
