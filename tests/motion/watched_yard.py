@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import cv2
 import numpy as np
@@ -37,7 +38,15 @@ def with_squares(picture: Grey, *squares: tuple[Box, int]) -> Grey:
 
 
 def noisy(picture: Grey, noise: float, chance: np.random.Generator) -> Grey:
-    return np.asarray(np.clip(picture + chance.normal(0, noise, picture.shape) + 0.5, 0, 255), np.uint8)
+    """A copy with the noise of a camera; the noise itself comes from a few fields that are shifted at random."""
+    field = _fields(picture.shape[0] * picture.shape[1])[int(chance.integers(4))]
+    shifted = np.roll(field, int(chance.integers(field.size))).reshape(picture.shape)
+    return np.asarray(np.clip(picture + np.float32(noise) * shifted + np.float32(0.5), 0, 255), np.uint8)
+
+
+@cache
+def _fields(pixels: int) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(9).normal(0, 1, (4, pixels)).astype(np.float32)
 
 
 class Watch:

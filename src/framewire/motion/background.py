@@ -19,16 +19,29 @@ _TICK_S = 0.2
 _FOLLOW_S = 6.0
 """In this time the background takes on two thirds of a change that is too faint to be motion."""
 
-_WAVER_S = 15.0
-_STAY_S = 5.0
-"""What has not changed for so long does not move."""
+_WAVER_S = 8.0
+_WAVER_LONG_S = 60.0
+"""Gusts come and go; what wavered a moment ago will do so again."""
+
+_STANDS_S = 1.0
+"""What has not changed for so long, and nothing near it, does not move any more."""
+
+_STAY_S = 2.0
+"""And after so long it is background."""
+
+_NEAR = np.ones((9, 9), np.uint8)
+"""The even side of a lorry stands still for a camera while it passes; its edges do not."""
 
 _WEAK = 0.6
 """A cell beside one that surely moves needs this part of the difference only: things have faint edges."""
 
 _TIMES_WAVERING = 4.5
+_TIMES_LONG = 6.0
 _TIMES_MIDDLE = 7.0
 """More than that of the middle cell's difference is motion: noise that is new is not known to each cell yet."""
+
+_MOST_TIMES_CONTRAST = 4
+"""A picture that differs by more is no noisy one, but another."""
 
 _SAMPLE = 1_000
 
@@ -48,6 +61,7 @@ class Background:
         difference: (rows, columns) uint8, to the nearer layer, of the frame last compared.
         strong: 255 where the difference is motion by itself, else 0.
         weak: 255 where it is motion beside other motion, else 0.
+        stands: 255 where something differs from the background and nothing has changed for a second, else 0.
         sample: Indices of about 1,000 cells that count, evenly spread, into the flattened picture.
     """
 
@@ -56,6 +70,8 @@ class Background:
         self._first: npt.NDArray[np.float32] = np.median(stack, axis=0).astype(np.float32)
         self._second = self._first.copy()
         self._wavering: npt.NDArray[np.float32] = np.abs(stack - self._first).mean(axis=0, dtype=np.float32)
+        self._wavering_long = self._wavering.copy()
+        self._learned_s = 0.0
         self._grid = grid
         self._contrast = contrast
         self._since_tick_s = 0.0
@@ -69,6 +85,7 @@ class Background:
         self._lower = np.empty(shape, np.uint8)
         self._anchor: Cells = stack[-1].copy()
         self._still_s = np.zeros(shape, np.float32)
+        self.stands = np.zeros(shape, np.uint8)
         self.difference = np.empty(shape, np.uint8)
         self.strong = np.empty(shape, np.uint8)
         self.weak = np.empty(shape, np.uint8)
@@ -84,6 +101,8 @@ class Background:
     def keep_wavering(self, other: Background) -> None:
         """Takes over what another background of the same grid knows of wavering: the light changed, not the trees."""
         np.maximum(self._wavering, other._wavering, out=self._wavering)
+        np.maximum(self._wavering_long, other._wavering_long, out=self._wavering_long)
+        self._learned_s = other._learned_s
         self._set_thresholds()
 
     def compare(self, cells: Cells) -> float:
@@ -96,15 +115,17 @@ class Background:
         cv2.absdiff(cells, self._second_picture, dst=self._to_second)
         cv2.min(self.difference, self._to_second, dst=self.difference)
         cv2.compare(self.difference, self._upper, cv2.CMP_GT, dst=self.strong)
+        share = cv2.countNonZero(self.strong) / max(1, self._grid.counted_cells)
         mean = cv2.mean(self.difference, self._grid.counted)[0]
         self._least = 0.0
         # No middle is more than twice the mean, which takes a tenth of the time.
         if 2 * mean * _TIMES_MIDDLE > self._contrast:
-            self._least = _TIMES_MIDDLE * float(_middle(self.difference.reshape(-1).take(self.sample)))
+            middle = float(_middle(self.difference.reshape(-1).take(self.sample)))
+            self._least = min(_TIMES_MIDDLE * middle, _MOST_TIMES_CONTRAST * self._contrast)
         if self._least > self._contrast:
             _keep_above(self._least, self.difference, self.strong)
         self._may_be_shifted = 2 * mean >= 1
-        return cv2.countNonZero(self.strong) / max(1, self._grid.counted_cells)
+        return share
 
     def shift(self, cells: Cells) -> int:
         """By how many levels the middle cell is brighter than the background, in the frame last compared."""
@@ -161,9 +182,13 @@ class Background:
         self._set_thresholds()
 
     def _measure_wavering(self, passed_s: float) -> None:
-        # Outliers count little: a road on which a car passes now and then does not waver.
-        most = cv2.convertScaleAbs(self._wavering, alpha=2.0, beta=4.0)
-        cv2.accumulateWeighted(cv2.min(self.difference, most), self._wavering, _rate(passed_s, _WAVER_S))
+        self._learned_s += passed_s
+        for wavering, constant_s in ((self._wavering, _WAVER_S), (self._wavering_long, _WAVER_LONG_S)):
+            # Outliers count little: a road on which a car passes now and then does not waver.
+            most = cv2.convertScaleAbs(wavering, alpha=2.0, beta=4.0)
+            # As long as little is known, all of it counts alike.
+            rate = _rate(passed_s, min(constant_s, max(self._learned_s, _WAVER_S)))
+            cv2.accumulateWeighted(cv2.min(self.difference, most), wavering, rate)
 
     def _follow(self, cells: Cells, moving: Cells | None, passed_s: float) -> None:
         away = cv2.absdiff(cells, self._first_picture)
@@ -177,10 +202,10 @@ class Background:
         changed = cv2.compare(cv2.absdiff(cells, self._anchor), self._lower, cv2.CMP_GT)
         cv2.copyTo(cells, changed, self._anchor)
         self._still_s += np.float32(passed_s)
-        self._still_s[changed != 0] = 0
+        away = np.asarray(cv2.absdiff(cells, self._first_picture)) > self._lower
+        self._still_s[(np.asarray(cv2.dilate(changed, _NEAR)) != 0) | ~away] = 0
+        np.multiply(self._still_s >= _STANDS_S, np.uint8(255), out=self.stands)
         stays = self._still_s >= _STAY_S
-        away = np.asarray(cv2.absdiff(cells, self._first_picture))
-        stays &= away > self._lower
         if stays.any():
             self._second[stays] = self._first[stays]
             self._first[stays] = cells[stays]
@@ -191,8 +216,10 @@ class Background:
 
     def _set_thresholds(self) -> None:
         # Neighbours waver alike: what one leaf does today, the next will do tomorrow.
-        around = cv2.max(cv2.blur(self._wavering, (5, 5)), self._wavering)
-        np.maximum(cv2.convertScaleAbs(around, alpha=_TIMES_WAVERING), np.uint8(self._contrast), out=self._upper)
+        self._upper[:] = self._contrast
+        for wavering, times in ((self._wavering, _TIMES_WAVERING), (self._wavering_long, _TIMES_LONG)):
+            around = cv2.max(cv2.blur(wavering, (5, 5)), wavering)
+            cv2.max(self._upper, cv2.convertScaleAbs(around, alpha=times), dst=self._upper)
         cv2.convertScaleAbs(self._upper, dst=self._lower, alpha=_WEAK)
 
 

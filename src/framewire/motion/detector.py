@@ -125,7 +125,7 @@ class MotionDetector:
         if moving is None:
             self._regions.forget()
         else:
-            found = self._regions.confirm(moving, self._pace.period_s)
+            found = self._regions.confirm(moving, background.stands, self._pace.period_s)
         background.learn(cells, moving, step_s)
         return found
 

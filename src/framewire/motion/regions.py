@@ -19,13 +19,21 @@ _SPEED = 20
 """So many cells a second the edge of a region may be ahead of where it was; the rest of it overlaps itself."""
 
 _FAST = 120
-_LARGE = 8
-"""So many times the smallest area may move that fast, and overlap itself no more. Less is rain or an insect."""
+_LARGE = 0.008
+"""What covers so much of the frame may move that fast, and overlap itself no more. Less is rain or an insect."""
+
+_MOST_DELAY_S = 0.4
+_RESTLESS = 0.0015
+_RESTLESS_S = 4.0
+"""For each 0.15 per cent of the frame that came and went unconfirmed in the last seconds, a frame more must confirm."""
 
 _CONFIRMED = 0.4
 """The part of a region that was there before. Drops of rain that fall near each other reach a few per cent."""
 
 _LONGEST_REACH = 24
+_STANDING = 0.8
+"""What was put down, or was taken away, stands still as a whole; of what moves, the even parts do."""
+
 _MOST_BOXES = 64
 _JOIN = np.ones((5, 5), np.uint8)
 _NEAR = np.ones((5, 5), np.uint8)
@@ -47,6 +55,7 @@ class Regions:
         self._fewest_cells = max(4, round(smallest * grid.cells))
         self._seen = np.zeros((grid.rows, grid.columns), np.uint8)
         self._seen_around = np.zeros_like(self._seen)
+        self._restless = 0.0
         self._joined = np.empty_like(self._seen)
 
     def forget(self) -> None:
@@ -61,23 +70,32 @@ class Regions:
         cv2.morphologyEx(self._joined, cv2.MORPH_CLOSE, _JOIN, dst=self._joined)
         return self._joined
 
-    def confirm(self, moving: Cells, period_s: float) -> Detection | None:
-        """Finds the regions that are large enough and were there before.
+    def confirm(self, moving: Cells, stands: Cells, period_s: float) -> Detection | None:
+        """Finds the regions that are large enough, were there before and do not stand still.
 
         Args:
-            moving: 255 where something moves.
+            moving: 255 where something differs from the background.
+            stands: 255 where it has not changed for a while.
             period_s: Usual time from frame to frame, in seconds.
         """
         _count_frames(self._seen, moving, _SPEED * period_s)
         _count_frames(self._seen_around, moving, _FAST * period_s)
-        needed = min(math.ceil(_CONFIRM_S / period_s) + 1, _MOST_CONFIRMATIONS)
+        more = min(self._restless / _RESTLESS, _MOST_DELAY_S / period_s)
+        needed = min(math.ceil(_CONFIRM_S / period_s) + 1 + int(more), _MOST_CONFIRMATIONS)
         large = self._large(moving)
         lasting: list[tuple[_Box, int]] = []
+        confirmed = 0
         for left, top, width, height, cells in large[:_MOST_BOXES]:
-            counts = self._seen if cells < _LARGE * self._fewest_cells else self._seen_around
+            counts = self._seen if cells < _LARGE * self._grid.cells else self._seen_around
             seen = counts[top : top + height, left : left + width]
-            if np.count_nonzero(seen >= needed) >= _CONFIRMED * cells:
+            if np.count_nonzero(seen >= needed) < _CONFIRMED * cells:
+                continue
+            confirmed += cells
+            inside = slice(top, top + height), slice(left, left + width)
+            if cv2.countNonZero(cv2.bitwise_and(stands[inside], moving[inside])) <= _STANDING * cells:
                 lasting.append(((left, top, left + width, top + height), cells))
+        unconfirmed = cv2.countNonZero(moving) - confirmed
+        self._restless += (unconfirmed / self._grid.cells - self._restless) * min(1.0, period_s / _RESTLESS_S)
         if not lasting:
             return None
         of = (self._grid.columns, self._grid.rows)
