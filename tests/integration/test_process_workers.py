@@ -61,9 +61,12 @@ def workers() -> list[int]:
     return found
 
 
-def state_of(pid: int) -> str:
-    """One letter of the kernel; Z when the process has ended and was not waited for."""
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process, or only what is left of it until it is waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def open_files() -> int:
@@ -99,19 +102,51 @@ async def test_the_frame_that_ends_a_process_is_acknowledged_as_failed_and_no_ot
             assert (await other.finish()).code == "OK"
 
 
-async def test_processes_killed_from_outside_between_frames_cost_no_frame() -> None:
+async def test_processes_killed_from_outside_between_frames_cost_no_frame(caplog: pytest.LogCaptureFixture) -> None:
     async with deadly_server() as server, camera(server.address) as one:
         await one.handshake(SMALL)
-        for value in range(1, 6):
+        for value in range(1, 4):
             assert await answered(one, frame_of(value)) == [str(value)]
             killed = workers()
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
             # The kernel takes a moment; nobody but the server waits for them.
-            await eventually(lambda: {state_of(pid) for pid in killed} == {"Z"})  # noqa: B023 # it is awaited here
+            await eventually(lambda: all(map(has_ended, killed)))  # noqa: B023 # it is awaited here
             assert await answered(one, frame_of(100 + value)) == [str(100 + value)]
+            # Both are there again, also the one that got no frame.
+            await eventually(lambda: caplog.text.count("is ready") == 2 * value)  # noqa: B023 # it is awaited here
         assert server.statistics()["frames"]["failed"] == 0
         assert (await one.finish()).code == "OK"
+
+
+async def test_an_idle_process_that_ends_is_replaced_before_the_next_frame_comes() -> None:
+    async with deadly_server(workers=1) as server, camera(server.address) as one:
+        await one.handshake(SMALL)
+        (killed,) = workers()
+        os.kill(killed, signal.SIGKILL)
+        await eventually(lambda: set(workers()) - {killed} != set())
+        assert server.statistics()["executors"][0]["replaced"] == 1
+        assert await answered(one, frame_of(1)) == ["1"]
+        assert server.statistics()["frames"]["failed"] == 0
+
+
+async def test_a_camera_is_taken_on_while_the_only_process_works(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    async with (
+        deadly_server(workers=1, frame_timeout_s=60, processor_options={"told": str(told)}) as server,
+        camera(server.address) as one,
+        camera(server.address) as other,
+    ):
+        await one.handshake(SMALL)
+        held = await one.frame(frame_of(HANGS))
+        assert await asyncio.to_thread(told.read_text) == "hangs"
+        await other.handshake(SMALL)
+        behind = await other.frame(frame_of(2))
+        (pid,) = workers()
+        os.kill(pid, signal.SIGKILL)
+        assert words((await one.answer(held)).inferences) == []
+        assert words((await other.answer(behind)).inferences) == ["2"]
 
 
 async def test_a_process_killed_from_outside_in_a_call_fails_the_frame_that_it_held(tmp_path: Path) -> None:

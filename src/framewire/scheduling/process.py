@@ -162,6 +162,7 @@ class ProcessRunner:
             self._child = None
         self._sessions.clear()
         self._stateless.clear()
+        self._configuration = 0
         self._arena.close()
 
     def open_session(self, info: SessionInfo) -> object:

@@ -238,7 +238,7 @@ class ChildProcess:
         # Once: while there is a process of the group the kernel gives its id to no other, but not later.
         if self._has_group:
             self._has_group = False
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
     def _adopt(self, memory: SharedMemory, mode: str, descriptor: int) -> int:
