@@ -129,23 +129,36 @@ def test_late_unsent_and_unknown_frames_are_warned_of() -> None:
 
 
 def test_a_server_that_answers_without_processing_is_warned_of() -> None:
-    report = a_report(server_frames=ServerFrames(190, {"latest": 10_800, "too-old": 34}))
+    report = a_report(server_frames=ServerFrames(190, 0, {"latest": 10_800, "too-old": 34}))
     assert warnings(report) == [
         "4 streams: the server processed 19.0 frames/s and answered 10834 frames without processing them "
         "(10800 latest, 34 too-old): frames/s and latencies count all answers, those too"
     ]
-    assert warnings(a_report(server_frames=ServerFrames(1000, {}))) == []
+    assert warnings(a_report(server_frames=ServerFrames(1000, 0, {}))) == []
+
+
+def test_a_server_that_fails_with_frames_is_warned_of() -> None:
+    assert warnings(a_report(server_frames=ServerFrames(1000, 7, {}))) == [
+        "4 streams: the server could not read or process 7 of 1000 frames, and answered them without inferences; its "
+        "log says why"
+    ]
 
 
 def of_frames(answered: object, **dropped: object) -> dict[str, Any]:
     return {"frames": {"received": 99, "answered": answered, "dropped": dropped}}
 
 
+def with_failures(failed: int) -> dict[str, Any]:
+    return {"frames": {"answered": 10, "failed": failed, "dropped": {}}}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "between"),
     [
-        (of_frames(5, latest=1, old=2), of_frames(24, latest=11, old=2), ServerFrames(19, {"latest": 10})),
-        (of_frames(5), of_frames(5, latest=3), ServerFrames(0, {"latest": 3})),
+        (of_frames(5, latest=1, old=2), of_frames(24, latest=11, old=2), ServerFrames(19, 0, {"latest": 10})),
+        (of_frames(5), of_frames(5, latest=3), ServerFrames(0, 0, {"latest": 3})),
+        (with_failures(2), with_failures(9), ServerFrames(0, 7, {})),
+        (with_failures(9), with_failures(2), None),
         (of_frames(5, latest=1), of_frames(4, latest=2), None),
         (of_frames(5, latest=3), of_frames(6, latest=2), None),
         (None, of_frames(5), None),
@@ -154,11 +167,13 @@ def of_frames(answered: object, **dropped: object) -> dict[str, Any]:
         ({"frames": [1]}, {"frames": [1]}, None),
         (of_frames("many"), of_frames(True), None),
         ({"frames": {"answered": 1}}, {"frames": {"answered": 2}}, None),
-        (of_frames(1, latest="x"), of_frames(2, latest=None), ServerFrames(1, {})),
+        (of_frames(1, latest="x"), of_frames(2, latest=None), ServerFrames(1, 0, {})),
     ],
     ids=[
         "both",
         "a new cause",
+        "failures",
+        "fewer failures",
         "fewer",
         "fewer dropped",
         "none before",
@@ -221,7 +236,7 @@ def test_the_figures_as_json() -> None:
     report = a_report(
         offered_per_second=200.0,
         statistics={"frames": {}},
-        server_frames=ServerFrames(19, {"latest": 981}),
+        server_frames=ServerFrames(19, 3, {"latest": 981}),
         failure=PeerError("it fell over", status="X"),
     )
     report.tally.lost, report.tally.late, report.tally.unsent, report.tally.doubled = 1, 2, 3, 4
@@ -253,7 +268,7 @@ def test_the_figures_as_json() -> None:
             "aloneFramesPerSecond": 5678,
             "isLimit": False,
         },
-        "serverFrames": {"answered": 19, "dropped": {"latest": 981}},
+        "serverFrames": {"answered": 19, "failed": 3, "dropped": {"latest": 981}},
         "statistics": {"frames": {}},
         "failure": "it fell over",
     }

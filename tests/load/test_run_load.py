@@ -398,7 +398,7 @@ async def test_answers_without_inferences_are_counted_and_what_the_server_droppe
     async with serving(servers.judging_every_third, statistics=count) as address:
         report = await run_load(a_load(address, in_flight=1, frames_per_second=50.0, duration_s=1.0))
     assert asked == 2
-    assert report.server_frames == ServerFrames(19, {"latest": 500})
+    assert report.server_frames == ServerFrames(19, 0, {"latest": 500})
     assert report.statistics == {"frames": {"answered": 138, "dropped": {"latest": 2000}}}
     assert report.is_clean
     # Two of three, whichever was the first of the window.

@@ -47,10 +47,12 @@ class ServerFrames:
 
     Args:
         answered: Frames acknowledged after their processing.
+        failed: Those of them that could not be read or processed; 0 when the server does not tell.
         dropped: Frames acknowledged without, by cause; causes without a frame are left out.
     """
 
     answered: int
+    failed: int
     dropped: Mapping[str, int]
 
     @classmethod
@@ -60,10 +62,10 @@ class ServerFrames:
         if earlier is None or later is None:
             return None
         dropped = {cause: count - earlier.dropped.get(cause, 0) for cause, count in later.dropped.items()}
-        answered = later.answered - earlier.answered
-        if answered < 0 or any(count < 0 for count in dropped.values()):
+        answered, failed = later.answered - earlier.answered, later.failed - earlier.failed
+        if min(answered, failed, *dropped.values()) < 0:
             return None
-        return cls(answered, {cause: count for cause, count in dropped.items() if count})
+        return cls(answered, failed, {cause: count for cause, count in dropped.items() if count})
 
     @property
     def dropped_in_all(self) -> int:
@@ -72,17 +74,18 @@ class ServerFrames:
 
     def document(self) -> dict[str, Any]:
         """The counts as JSON values."""
-        return {"answered": self.answered, "dropped": dict(self.dropped)}
+        return {"answered": self.answered, "failed": self.failed, "dropped": dict(self.dropped)}
 
 
 def _frames(document: Mapping[str, Any] | None) -> ServerFrames | None:
     frames = document.get("frames") if document is not None else None
     if not isinstance(frames, dict):
         return None
-    answered, dropped = frames.get("answered"), frames.get("dropped")
+    answered, failed, dropped = (frames.get(name) for name in ("answered", "failed", "dropped"))
     if not _is_count(answered) or not isinstance(dropped, dict):
         return None
-    return ServerFrames(answered, {str(cause): count for cause, count in dropped.items() if _is_count(count)})
+    by_cause = {str(cause): count for cause, count in dropped.items() if _is_count(count)}
+    return ServerFrames(answered, failed if _is_count(failed) else 0, by_cause)
 
 
 def _is_count(value: Any) -> TypeGuard[int]:

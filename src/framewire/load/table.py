@@ -111,6 +111,11 @@ def warnings(report: LoadReport) -> list[str]:
             f"{frames.dropped_in_all} frames without processing them ({causes}): "
             "frames/s and latencies count all answers, those too"
         )
+    if frames is not None and frames.failed:
+        found.append(
+            f"the server could not read or process {frames.failed} of {frames.answered} frames, and answered them "
+            "without inferences; its log says why"
+        )
     if report.is_own_limit:
         found.append(
             f"the generator was busy {report.own.busy:.0%} of the time: it, not the server, is likely the limit; "
