@@ -18,6 +18,7 @@ from framewire.cli.logs import is_debugging
 from framewire.cli.output import flush_streams, open_missing_streams, say
 from framewire.cli.processors import processors
 from framewire.cli.run import run as run_topology
+from framewire.cli.runner import runner
 from framewire.cli.schema import schema
 from framewire.cli.send import send
 from framewire.cli.serve import serve
@@ -35,7 +36,7 @@ def cli() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-for command in (serve, send, run_topology, validate, schema, check, bench, processors, demo):
+for command in (serve, send, run_topology, runner, validate, schema, check, bench, processors, demo):
     cli.add_command(command)
 
 

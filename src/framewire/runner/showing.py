@@ -8,6 +8,7 @@ from typing import Any
 
 from framewire.runner.answers import Json
 from framewire.runner.store import StoredPipeline, StoredTopology
+from framewire.topology.problems import is_secret_name
 
 _SECRET_MEMBERS = frozenset({"password", "headervalue", "key"})
 """Of credentials; one that is a parameter shows its name and nothing else."""
@@ -43,7 +44,7 @@ def shown_topology(stored: StoredTopology) -> Json:
         for node in member(properties, group):
             _fill(node)
     for parameter in member(properties, "parameters") or ():
-        if str(member(parameter, "type")).lower() == "secretstring":
+        if _is_secret(parameter):
             _drop(parameter, "default")
     return _document(given, stored.name, stored.created, stored.modified, properties)
 
@@ -66,13 +67,16 @@ def shown_pipeline(stored: StoredPipeline, state: str, secrets: frozenset[str]) 
 
 
 def secrets_of(topology: StoredTopology | None) -> frozenset[str]:
-    """Names of a topology's secret parameters."""
+    """Names of a topology's secret parameters: by their type, and by their names, as published files declare
+    passwords as plain texts."""
     if topology is None:
         return frozenset()
     parameters = member(member(json.loads(topology.document), "properties"), "parameters")
-    return frozenset(
-        str(member(one, "name")) for one in parameters or () if str(member(one, "type")).lower() == "secretstring"
-    )
+    return frozenset(str(member(one, "name")) for one in parameters or () if _is_secret(one))
+
+
+def _is_secret(parameter: Json) -> bool:
+    return str(member(parameter, "type")).lower() == "secretstring" or is_secret_name(str(member(parameter, "name")))
 
 
 def _document(given: Json, name: str, created: str, modified: str, properties: Json) -> Json:

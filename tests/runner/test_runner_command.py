@@ -1,0 +1,159 @@
+"""``framewire runner``: the API of a running one, with its pipelines, and what survives it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from runner_documents import named, pipeline, topology
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "cli"))
+
+from command_line import Running, documents, eventually, refused, running
+
+
+class Api:
+    """Asks a running runner."""
+
+    def __init__(self, address: str, token: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.client = httpx.Client(base_url=address, headers=headers, timeout=40, trust_env=False)
+
+    def __call__(self, method: str, request: Any) -> tuple[int, Any]:
+        answer = self.client.post(f"/api/methods/{method}", json=request)
+        return answer.status_code, answer.json() if answer.content else None
+
+    def state(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.get(f"/api/pipelines/{name}").json()
+        return found
+
+
+def address_of(one: Running) -> str:
+    return one.until_said(r"listening on (http://\S+)")[1]
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    with running("runner", "--data", tmp_path / "data", "--port", 0) as one:
+        asked = Api(address_of(one))
+        yield asked
+        asked.client.close()
+        assert one.stop() == 0
+
+
+def test_a_pipeline_is_set_activated_seen_and_deactivated(api: Api) -> None:
+    assert api("pipelineTopologySet", topology())[0] == 201
+    assert api("livePipelineSet", pipeline(url="test:size=160x90"))[0] == 201
+    assert api.state("gate-1")["state"] == "inactive"
+    assert api("livePipelineActivate", named("gate-1")) == (200, {})
+    eventually(lambda: api.state("gate-1").get("source", {}).get("frames", 0) > 0)
+    found = api.state("gate-1")
+    assert (found["state"], found["source"]["state"], found["restarts"]) == ("active", "streaming", 0)
+    assert found["nodes"]["motion"]["received"] > 0
+    (listed,) = api.client.get("/api/pipelines").json()["pipelines"]
+    assert (listed["name"], listed["topology"]) == ("gate-1", "Motion")
+    assert api("livePipelineDeactivate", named("gate-1")) == (200, {})
+    assert api("livePipelineDelete", named("gate-1")) == (200, {})
+    assert api("livePipelineDelete", named("gate-1")) == (204, None)
+    assert api.client.get("/api/pipelines/gate-1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status", "words"),
+    [
+        ({"Content-Type": "text/plain"}, b"{}", 415, "Content-Type"),
+        ({"Content-Type": "application/json"}, b"{nonsense", 400, "no JSON object"),
+        ({"Content-Type": "application/json"}, b"[]", 400, "no JSON object"),
+        ({"Content-Type": "application/json"}, b"7", 400, "no JSON object"),
+        ({"Content-Type": "application/json"}, b" " * (5 << 20), 413, "Content-Length"),
+        ({"Content-Type": "application/json", "Host": "evil.example"}, b"{}", 403, "localhost"),
+        ({"Content-Type": "application/json"}, b'{"name":' + b"[" * 100_000, 400, ""),
+    ],
+)
+def test_requests_that_mean_no_good_are_refused(
+    headers: dict[str, str], content: bytes, status: int, words: str, api: Api
+) -> None:
+    answer = api.client.post("/api/methods/livePipelineGet", content=content, headers=headers)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]["message"]
+    assert api.client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_the_api_describes_itself(api: Api) -> None:
+    document = api.client.get("/openapi.json").json()
+    assert "/api/methods/{name}" in document["paths"]
+    page = api.client.get("/docs").text
+    assert "livePipelineActivate" in page
+    assert "http" not in page.replace("httpx", "").partition("<pre>")[0].replace("https", "http").replace("HTTP", "")
+
+
+def test_a_token_guards_everything_but_health(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    with running("runner", "--data", tmp_path / "data", "--port", 0, "--token-file", token) as one:
+        address = address_of(one)
+        assert httpx.get(f"{address}/api/pipelines", trust_env=False).status_code == 401
+        wrong = {"Authorization": "Bearer wrong"}
+        assert httpx.get(f"{address}/api/pipelines", headers=wrong, trust_env=False).status_code == 401
+        assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
+        asked = Api(address, "s3cret")
+        assert asked.client.get("/api/pipelines").json() == {"pipelines": []}
+        asked.client.close()
+        assert one.stop() == 0
+    assert "s3cret" not in one.stderr
+
+
+def test_active_pipelines_are_active_again_after_a_kill(tmp_path: Path) -> None:
+    with running("runner", "--data", tmp_path / "data", "--port", 0) as first:
+        asked = Api(address_of(first))
+        asked("pipelineTopologySet", topology())
+        for name in ("gate-1", "gate-2"):
+            asked("livePipelineSet", pipeline(name, url="test:size=160x90"))
+        assert asked("livePipelineActivate", named("gate-1")) == (200, {})
+        first.process.kill()
+        asked.client.close()
+    with running("runner", "--data", tmp_path / "data", "--port", 0) as second:
+        asked = Api(address_of(second))
+        eventually(lambda: asked.state("gate-1")["state"] == "active")
+        assert asked.state("gate-2")["state"] == "inactive"
+        second.until_printed(3)
+        asked.client.close()
+        assert second.stop() == 0
+    subjects = {one["applicationProperties"]["subject"] for one in documents(second.stdout)}
+    assert all(subject.startswith("/edgeModules/avaedge/livePipelines/gate-1") for subject in subjects)
+    # Ended with the runner, and still to be active at its next start.
+    assert json.loads(second.out[-1])["body"] == {"previousState": "deactivating", "state": "inactive"}
+
+
+def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:
+    with running("runner", "--data", tmp_path / "data", "--port", 0) as one:
+        address_of(one)
+        assert "belongs to another runner" in refused("runner", "--data", tmp_path / "data", "--port", 0)
+        assert one.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--host", "0.0.0.0"), "without a token the API does not listen on 0.0.0.0"),
+        (("--port", "70000"), "port is 70000"),
+        (("--token-file", "nowhere"), "the token file nowhere cannot be read"),
+        (("--output", "ftp://somewhere"), "ftp"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    assert words in refused("runner", "--data", tmp_path / "data", *arguments)
+
+
+def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+    with running("runner", "--data", tmp_path / "one", "--port", 0) as one:
+        port = address_of(one).rpartition(":")[2]
+        assert f"port {port} of 127.0.0.1 cannot be used" in refused(
+            "runner", "--data", tmp_path / "two", "--port", port, code=1
+        )
+        assert one.stop() == 0
