@@ -10,6 +10,7 @@ import json
 import re
 import ssl
 import subprocess
+import tracemalloc
 import uuid
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -226,6 +227,19 @@ async def test_any_other_answer_becomes_the_body_of_an_event(answer: bytes, code
     assert len(server.requests) == 1
 
 
+async def test_a_small_answer_that_becomes_a_huge_one_takes_no_memory() -> None:
+    bomb = ok(gzip.compress(bytes(200 << 20)), "Content-Encoding: gzip")
+    async with extension(bomb) as server, HttpExtensionClient(server.url, max_answer_mib=1) as client:
+        tracemalloc.start()
+        try:
+            with pytest.raises(ExtensionError, match="larger than 1048576 bytes"):
+                await client.post(IMAGE, "image/jpeg")
+            _, most_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most_bytes < 8 << 20
+
+
 @pytest.mark.parametrize(
     ("packed", "coding"),
     [
@@ -249,11 +263,11 @@ async def hang(request: Request, writer: asyncio.StreamWriter) -> None:
 
 async def drip(request: Request, writer: asyncio.StreamWriter) -> None:
     """Never ends, and never is silent for long."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
     while True:
         writer.write(b" ")
         await writer.drain()
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.001)
 
 
 async def hang_up(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -268,11 +282,11 @@ async def half(request: Request, writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("answer", [hang, drip])
 async def test_an_extension_that_does_not_finish_is_given_up(answer: Answering) -> None:
-    async with extension(answer) as server, HttpExtensionClient(server.url, timeout_s=0.1) as client:
+    async with extension(answer) as server, HttpExtensionClient(server.url, timeout_s=0.3) as client:
         with pytest.raises(NetworkError) as gone:
             await client.post(IMAGE, "image/jpeg")
     assert str(gone.value) == (
-        f"{server.url} did not answer within 0.1 s; check the address, and that the extension is running"
+        f"{server.url} did not answer within 0.3 s; check the address, and that the extension is running"
     )
 
 

@@ -64,6 +64,7 @@ def test_what_is_no_address_is_said(text: str, complaint: str) -> None:
     "text",
     [
         "mqtt://user:secret/slash@broker/site",
+        "mqtt://user:1883/secret@broker/site",
         "mqtt://user:secret",
         "mqtt://user:secret@bro ker/site",
         "mqtt://user:secret@broker:x/site",

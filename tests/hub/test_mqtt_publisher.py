@@ -16,6 +16,7 @@ from mosquitto_broker import Broker, Watcher, until
 
 from framewire.errors import ConfigurationError
 from framewire.hub import DropCause, Envelope, HubMessage, parse_broker
+from framewire.hub import broker as broker_module
 from framewire.hub.backoff import BackoffOptions
 from framewire.hub.mqtt import MqttOptions, MqttPublisher, folder_name
 from framewire.model.inference import Event
@@ -543,6 +544,19 @@ async def test_what_is_no_broker_is_told(tmp_path: Path) -> None:
         server.close()
         await server.wait_closed()
     assert notes[0].startswith(f"mqtt://127.0.0.1:{port}/site cannot be reached (it closed the connection at once")
+
+
+async def test_a_broker_that_stays_silent_is_given_up_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker_module, "_TIMEOUT_S", 0.05)
+    notes = Notes()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        async with publishing(f"mqtt://127.0.0.1:{port}/site", close_s=0.1, notes=notes) as publisher:
+            await until(lambda: notes)
+            before = open_files()
+            await tries(publisher, 6)
+            assert open_files() <= before + 1
+    assert notes[0].startswith(f"mqtt://127.0.0.1:{port}/site cannot be reached (Operation timed out); next try in ")
 
 
 async def test_a_folder_in_use_is_refused(broker: Broker, tmp_path: Path) -> None:

@@ -216,14 +216,12 @@ def _standard_output() -> int | TextIO:
 def _opened(path: Path) -> int:
     try:
         # Not waiting for somebody to read it, if it is a named pipe.
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
     except OSError as error:
         reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
         raise ConfigurationError(
             f"{path} cannot be opened for messages ({reason})", remedy="choose a file in a folder that exists"
         ) from None
-    os.set_blocking(file, True)
-    return file
 
 
 def _write(file: int | TextIO, content: bytes) -> tuple[int, OSError | None]:
@@ -237,8 +235,10 @@ def _write(file: int | TextIO, content: bytes) -> tuple[int, OSError | None]:
         try:
             written += os.write(file, memoryview(content)[written:])
         except BlockingIOError:
-            # A terminal that another program has set so; it is shared with all who have it open.
-            select.select([], [file], [], 1.0)
+            # A named pipe, or a terminal that another program has set so; it is shared with all who have it open.
+            waiting = select.poll()
+            waiting.register(file, select.POLLOUT)
+            waiting.poll(1000)
         except OSError as error:
             return written, error
     return written, None
