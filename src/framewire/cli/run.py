@@ -125,7 +125,7 @@ def load(path: str, settings: tuple[str, ...], name: str | None) -> Topology:
     text = read_document(path)
     loaded = load_topology(text, read_settings(settings), pipeline_name=name)
     for problem in loaded.problems:
-        say(f"{path}: {problem}")
+        say(f"{path}:{problem}")
     if loaded.topology is None:
         count = sum(problem.severity == "error" for problem in loaded.problems)
         raise ConfigurationError(f"{path} has {count} error{'s' if count != 1 else ''} and cannot run")

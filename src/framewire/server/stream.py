@@ -19,6 +19,7 @@ from framewire.errors import (
     FrameError,
     ProcessorError,
     ProtocolError,
+    UnavailableError,
 )
 from framewire.frames.content import EmbeddedContent, FrameContent, ReferencedContent
 from framewire.frames.shared_memory import SharedMemoryReader
@@ -255,6 +256,9 @@ class Stream:
                 self._log.error("sample %d: %s", task.sequence_number, error)
                 self._end(grpc.StatusCode.INTERNAL, "the processor holds a frame and does not return; connect again")
                 return
+            case UnavailableError() as error:
+                # Not the frame's fault, nor its session's: a worker is on its way.
+                self._faults.note("no worker", task.sequence_number, error)
             case error:
                 self._faults.bad(task.sequence_number, error)
         self._answer(task, outcome.inferences)
