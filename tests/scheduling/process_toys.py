@@ -268,31 +268,35 @@ class Leaving(Processor):
 
 
 class Housing(Moody):
-    """Tells the ids of two processes that it started: one by a fork, one with another program."""
+    """Tells the id of a process that it starts: a fork, or another program."""
 
     def open(self) -> None:
-        forked = os.fork()
-        if not forked:
-            signal.sigwait([signal.SIGALRM])
-            os._exit(0)
-        self._started = subprocess.Popen(["sleep", "600"])
         self._sessions = 0
-        Path(self.options.told).write_text(f"{forked} {self._started.pid}")
+        if self.options.path == "program":
+            self._started = subprocess.Popen(["sleep", "600"])
+            pid = self._started.pid
+        else:
+            pid = os.fork()
+            if not pid:
+                threading.Event().wait()
+        Path(self.options.told).write_text(str(pid))
 
 
-class Pooled(Processor):
-    """Computes in a pool of processes, and closes it."""
+class Helped(Processor):
+    """Has a process of multiprocessing, and ends it as one does."""
 
     Options = MoodyOptions
 
     def open(self) -> None:
-        self._pool = multiprocessing.get_context("fork").Pool(2)
+        self._helper = multiprocessing.get_context("fork").Process(target=threading.Event().wait, daemon=True)
+        self._helper.start()
 
     def process(self, frames: Sequence[Frame]) -> Sequence[Sequence[Inference]]:
-        return [[Text(str(self._pool.apply(abs, (-level_of(frame),))))] for frame in frames]
+        return [() for _ in frames]
 
     def close(self) -> None:
-        self._pool.terminate()
+        self._helper.terminate()
+        self._helper.join()
         Path(self.options.told).write_text("closed")
 
 

@@ -103,42 +103,38 @@ def test_a_server_that_ends_takes_its_processes_with_it(level: int, number: int,
         wait_until_gone(pid)
 
 
-def started_by(told: Path) -> list[int]:
-    return [int(pid) for pid in told.read_text().split()]
-
-
+@pytest.mark.parametrize("way", ["fork", "program"])
 @pytest.mark.parametrize("is_orderly", [True, False])
-def test_what_a_processor_has_started_ends_with_its_process(is_orderly: bool, tmp_path: Path) -> None:
-    with opened(toys.Housing, told=str(tmp_path / "told")) as runner:
-        pids = started_by(tmp_path / "told")
-        assert not any(is_gone(pid) for pid in pids)
+def test_what_a_processor_has_started_ends_with_its_process(is_orderly: bool, way: str, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with opened(toys.Housing, told=str(told), path=way) as runner:
+        pid = int(told.read_text())
+        assert not is_gone(pid)
         if not is_orderly:
             runner.run([frame_of(runner.open_session(INFO), toys.EXITED)])
-            for pid in pids:
-                wait_until_gone(pid)
-            pids = []
-    for pid in pids:
-        wait_until_gone(pid)
+            wait_until_gone(pid)
+    wait_until_gone(pid)
 
 
-def test_what_a_processor_has_started_ends_with_the_server(tmp_path: Path) -> None:
-    script = textwrap.dedent(SERVER.format(path=[str(Path(__file__).parent)], told=str(tmp_path / "told"), level=0))
-    script = script.replace("Moody", "Housing")
+@pytest.mark.parametrize("way", ["fork", "program"])
+def test_what_a_processor_has_started_ends_with_the_server(way: str, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    script = textwrap.dedent(SERVER.format(path=[str(Path(__file__).parent)], told=str(told), level=0))
+    script = script.replace("toys.Moody", f"toys.Housing, path={way!r}")
     server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
     assert server.stdout is not None
     with server, server.stdout:
         server.stdout.readline()
-        pids = started_by(tmp_path / "told")
-        assert not any(is_gone(pid) for pid in pids)
+        pid = int(told.read_text())
+        assert not is_gone(pid)
         server.kill()
         server.wait(PATIENCE_S)
-        for pid in pids:
-            wait_until_gone(pid)
+        wait_until_gone(pid)
 
 
-def test_a_processor_with_a_pool_of_processes_can_close_it(tmp_path: Path) -> None:
-    with opened(toys.Pooled, told=str(tmp_path / "told")) as runner:
-        assert words(runner.run([frame_of(runner.open_session(INFO), 5)])) == ["5"]
+def test_a_processor_can_end_a_process_that_it_forked_with_multiprocessing(tmp_path: Path) -> None:
+    with opened(toys.Helped, told=str(tmp_path / "told")):
+        pass
     assert (tmp_path / "told").read_text() == "closed"
 
 

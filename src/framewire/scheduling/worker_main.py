@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -58,8 +59,7 @@ def main() -> None:
     for number in OUTLIVED_SIGNALS:
         # Not SIG_IGN: what a processor starts itself would inherit that.
         signal.signal(number, _outlive)
-    # What a processor forks can be ended as usual; multiprocessing's pools wait for that when they close.
-    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    _let_forks_be_ended()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, OUTLIVED_SIGNALS)
     channel = Channel(socket.socket(fileno=connection), takes_descriptors=True)
     try:
@@ -101,6 +101,24 @@ def _end_fork(pid: int) -> None:
     """
     if os.getpid() != pid:
         os._exit(1)
+
+
+def _let_forks_be_ended() -> None:
+    """Has SIGTERM end what a processor forks, as usual: with multiprocessing it waits for that."""
+    forking = threading.local()
+
+    def block() -> None:
+        # One that comes before the fork has forgotten our handler would be lost.
+        forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, forking.mask)
+
+    def restore() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        unblock()
+
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=restore)
 
 
 def _outlive(_: int, __: FrameType | None) -> None:
