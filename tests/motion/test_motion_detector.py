@@ -106,6 +106,17 @@ def test_something_slow_is_found() -> None:
     assert count(found[5:]) == 115
 
 
+def test_the_background_takes_on_nothing_of_a_faint_thing() -> None:
+    watch = Watch()
+    picture = np.full((360, 640), 100, np.uint8)
+    watch.learn(picture)
+    for x in range(100, 300, 2):
+        found = watch.show(with_squares(picture, ((x, 100, 80, 80), 118)))
+    assert found is not None
+    (box,) = found.boxes
+    assert overlap(pixels(box), (298, 100, 80, 80)) >= 0.8
+
+
 def seen_by(square: Box, contrast: int) -> list[Sensitivity]:
     seen: list[Sensitivity] = []
     sensitivities: tuple[Sensitivity, ...] = ("low", "medium", "high")
@@ -157,6 +168,7 @@ def test_a_camera_that_changes_its_size_is_learned_anew() -> None:
     watch.learn(small)
     found = watch.show_all(with_squares(small, ((4 * n, 100, 30, 30), 240)) for n in range(20))
     assert count(found[4:]) == 16
+    assert watch.detector.relearned == 0
 
 
 @pytest.mark.parametrize("jump_s", [-500.0, 86_400.0, float("nan"), float("inf")])

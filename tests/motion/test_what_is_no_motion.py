@@ -34,7 +34,8 @@ def test_the_first_second_is_for_learning() -> None:
 
 def test_what_passes_while_the_background_is_learned_leaves_no_trace() -> None:
     watch = Watch()
-    watch.show_all(with_squares(PICTURE, ((20 * n, 100, 80, 80), 240)) for n in range(40))
+    watch.learn(with_squares(PICTURE, ((200, 100, 80, 80), 240)), 0.2)
+    watch.show_all(with_squares(PICTURE, ((200 + 40 * n, 100, 80, 80), 240)) for n in range(12))
     watch.learn(PICTURE, 5)
 
 
@@ -152,20 +153,53 @@ def test_where_a_car_was_parked_nothing_moves_after_it_left() -> None:
     watch.learn(PICTURE, 10)
 
 
+LEAVES = blurred_leaves(3, (260, 200))
+
+
+def swaying(n: int, wind: float = 1.0) -> Grey:
+    picture = PICTURE.copy()
+    x, y = round(6 * wind * math.sin(n * 0.4)), round(4 * wind * math.sin(n * 0.27))
+    picture[20:180, 350:570] = LEAVES[20 + y : 180 + y, 20 + x : 240 + x]
+    return picture
+
+
 def test_a_tree_in_the_wind_is_no_motion_once_it_is_known() -> None:
     watch = Watch("medium")
-    leaves = blurred_leaves(3, (260, 200))
-
-    def swaying(n: int) -> Grey:
-        picture = PICTURE.copy()
-        x, y = round(6 * math.sin(n * 0.4)), round(4 * math.sin(n * 0.27))
-        picture[20:180, 350:570] = leaves[20 + y : 180 + y, 20 + x : 240 + x]
-        return picture
-
+    watch.learn(swaying(0), 3)
     watch.show_all(swaying(n) for n in range(450))
     assert count(watch.show_all(swaying(n) for n in range(450, 900))) == 0
     found = watch.show_all(with_squares(swaying(n), ((2 * n - 1800, 220, 50, 90), 250)) for n in range(910, 950))
     assert count(found[6:]) == 34
+
+
+def test_a_tree_is_known_from_gust_to_gust() -> None:
+    watch = Watch("medium")
+    winds = [0.65 + 0.35 * math.sin(2 * math.pi * n / 180) for n in range(8 * 180)]
+    found = watch.show_all(swaying(n, wind) for n, wind in enumerate(winds))
+    assert count(found[6 * 180 :]) <= 4
+
+
+def test_what_parks_is_in_no_box_of_what_passes_it() -> None:
+    watch = Watch("medium")
+    watch.learn(PICTURE)
+    parked = with_squares(PICTURE, (CAR, 250))
+    watch.stare(parked, 5)
+    for x in range(500, 424, -2):
+        found = watch.show(with_squares(parked, ((x, 180, 30, 90), 250)))
+    assert found is not None
+    (box,) = found.boxes
+    assert overlap(pixels(box), (426, 180, 30, 90)) >= 0.6
+
+
+def test_a_wall_that_the_sun_reaches_slowly_is_no_motion() -> None:
+    watch = Watch("high")
+    watch.learn(PICTURE)
+    pictures = []
+    for n in range(900):
+        picture = PICTURE.copy()
+        picture[100:260, 400:600] += np.uint8(n // 15)
+        pictures.append(picture)
+    assert count(watch.show_all(pictures)) == 0
 
 
 def test_key_frames_that_pump_are_no_motion() -> None:
