@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[1]
-sys.path.extend(str(_TESTS / name) for name in ("cli", "rtsp"))
+sys.path.extend(str(_TESTS / name) for name in ("cli", "rtsp", "hub"))
