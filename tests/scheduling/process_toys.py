@@ -333,8 +333,8 @@ class Surroundings(Processor):
         mask = Path("/proc/self/status").read_text()
         blocked = next(line.split()[1] for line in mask.splitlines() if line.startswith("SigBlk"))
         words = [
-            os.environ["OMP_NUM_THREADS"],
-            os.environ["OPENBLAS_NUM_THREADS"],
+            str(os.environ.get("OMP_NUM_THREADS")),
+            str(os.environ.get("OPENBLAS_NUM_THREADS")),
             str(cv2.getNumThreads()),
             str(Path.cwd()),
             str(sys.path[-1]),

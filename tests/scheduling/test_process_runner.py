@@ -24,6 +24,7 @@ from framewire.model.inference import Event, Inference, Text
 from framewire.model.message import ContentReference, GraphIdentifier, SharedMemory
 from framewire.processors.api import NoOptions
 from framewire.processors.catalogue import ProcessorKind
+from framewire.scheduling.library_threads import THREAD_VARIABLES
 from framewire.scheduling.process import ProcessRunner
 from framewire.scheduling.runner import ProcessorRunner, Runner
 from framewire.scheduling.task import FrameTask, Lane
@@ -293,19 +294,27 @@ def test_a_processor_that_does_not_close_is_killed(caplog: pytest.LogCaptureFixt
     ]
 
 
-@pytest.mark.parametrize(("given", "threads"), [(None, "3"), ("5", "5")])
+@pytest.mark.parametrize(
+    ("given", "threads"),
+    [
+        ({}, "3,3"),
+        ({"OMP_NUM_THREADS": "5"}, "5,None"),
+        ({"OPENBLAS_NUM_THREADS": "5"}, "3,5"),
+        ({"NUMEXPR_NUM_THREADS": "5"}, "3,3"),
+    ],
+)
 def test_libraries_are_capped_where_the_operator_has_not_done_so(
-    given: str | None, threads: str, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, str], threads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if given:
-        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    for variable in THREAD_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
     monkeypatch.syspath_prepend("/nowhere/else")
     monkeypatch.setattr("sys.path", [*__import__("sys").path, "/nowhere/at/all"])
     with opened(toys.Surroundings, threads=3) as runner:
         (text,) = words(runner.run([frame_of(runner.open_session(INFO))]))
-    assert text == f"{threads},3,3,{Path.cwd()},/nowhere/at/all,False,0000000000000000"
+    assert text == f"{threads},3,{Path.cwd()},/nowhere/at/all,False,0000000000000000"
 
 
 def test_the_current_folder_is_no_place_to_import_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
