@@ -35,7 +35,7 @@ boxes that lie at least by half in a true one. True boxes that touch count as on
 
 *Street* has a balloon, a walker and cars; by night their lamps light the road far beyond their boxes. *Car that parks*
 may go on being told for 3 seconds after it stopped, and is wrong after that. *Person beside a tree* is judged from 20 s
-on. The faint person is too faint for `low`, the one far away too small: empty fields.
+on. The faint person is as faint as `low` may see at the least, and the one far away is too small for it: empty fields.
 
 {bottles}
 ## Where nothing moves
