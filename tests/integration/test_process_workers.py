@@ -130,6 +130,23 @@ async def test_an_idle_process_that_ends_is_replaced_before_the_next_frame_comes
         assert server.statistics()["frames"]["failed"] == 0
 
 
+async def test_a_camera_stays_though_the_next_process_dies_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    async with deadly_server(workers=1, max_bad_frames=3) as server, camera(server.address) as one:
+        await one.handshake(SMALL)
+        (first,) = workers()
+        os.kill(first, signal.SIGKILL)
+        await eventually(lambda: set(workers()) - {first} != set())
+        (opening,) = set(workers()) - {first}
+        os.kill(opening, signal.SIGKILL)
+        await eventually(lambda: server.statistics()["executors"][0]["replaced"] == 2)
+        # Half a second goes by before the next try: on a machine that is not busy all of them fail.
+        for value in range(1, 6):
+            assert await answered(one, frame_of(value)) in ([], [str(value)])
+        await eventually(lambda: "is ready" in caplog.text)
+        assert await answered(one, frame_of(6)) == ["6"]
+        assert (await one.finish()).code == "OK"
+
+
 async def test_a_camera_is_taken_on_while_the_only_process_works(tmp_path: Path) -> None:
     told = tmp_path / "told"
     os.mkfifo(told)
