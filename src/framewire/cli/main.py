@@ -15,6 +15,7 @@ from framewire.cli.bench import bench
 from framewire.cli.check import check
 from framewire.cli.demo import demo
 from framewire.cli.logs import is_debugging
+from framewire.cli.operations import operations
 from framewire.cli.output import flush_streams, open_missing_streams, say
 from framewire.cli.processors import processors
 from framewire.cli.run import run as run_topology
@@ -36,7 +37,7 @@ def cli() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-for command in (serve, send, run_topology, runner, validate, schema, check, bench, processors, demo):
+for command in (serve, send, run_topology, runner, operations, validate, schema, check, bench, processors, demo):
     cli.add_command(command)
 
 

@@ -81,9 +81,11 @@ async def _run(
         raise ConfigurationError(f"--outbox-mib is {outbox_mib:g}", allowed="a number above 0")
     loaded = load(topology, settings, name)
     publishers = [
-        open_publisher("-", is_body_only=body_only),
+        open_publisher("-", is_body_only=body_only, note=say),
         *(
-            open_publisher(output, outbox_folder=Path(outbox_folder) if outbox_folder else None, outbox_mib=outbox_mib)
+            open_publisher(
+                output, outbox_folder=Path(outbox_folder) if outbox_folder else None, outbox_mib=outbox_mib, note=say
+            )
             for output in outputs
         ),
     ]
@@ -99,7 +101,12 @@ async def _run(
                 unread.append(error)
                 stop.set()
 
-    pipeline = LivePipeline(loaded, PipelineOptions(module, is_loop, is_lossless, is_profiled), publish, say)
+    async def room() -> None:
+        for publisher in publishers:
+            await publisher.room()
+
+    options = PipelineOptions(module, is_loop, is_lossless, is_profiled)
+    pipeline = LivePipeline(loaded, options, publish, say, room)
     # Around all of it, so that a second signal ends the closing, too.
     with stopping_on_signals(stop):
         async with contextlib.AsyncExitStack() as opened:

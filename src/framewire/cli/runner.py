@@ -55,7 +55,7 @@ async def _run(
 
     options = RunnerOptions(
         Path(data),
-        ApiOptions(host, port, _token(token_file)),
+        ApiOptions(host, port, read_token(token_file)),
         module,
         Path(allow_files) if allow_files is not None else None,
     )
@@ -69,7 +69,12 @@ async def _run(
     return 0
 
 
-def _token(path: str | None) -> str | None:
+def read_token(path: str | None) -> str | None:
+    """The bearer token of a file, or of FRAMEWIRE_TOKEN; None when there is none.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is empty.
+    """
     if path is None:
         return os.environ.get("FRAMEWIRE_TOKEN") or None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -51,6 +51,7 @@ class LivePipeline:
         options: How it runs.
         publish: Takes the messages; called on the loop.
         note: Takes lines for the operator; called on the loop.
+        room: Waits until those who take the messages keep up; None when they always do.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class LivePipeline:
         options: PipelineOptions,
         publish: Callable[[HubMessage], None],
         note: Callable[[str], None],
+        room: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._publish = publish
@@ -69,7 +71,7 @@ class LivePipeline:
         self.messages = 0
         """How many were published, events too."""
         surroundings = Surroundings(
-            topology.pipeline_name, self._loop, self._tell, self._say, self.profile, options.is_lossless
+            topology.pipeline_name, self._loop, self._tell, self._say, self.profile, options.is_lossless, room
         )
         self.graph = Graph.build(topology, surroundings, self._envelope, self._hand_over, is_loop=options.is_loop)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -33,6 +33,7 @@ class Surroundings:
         note: Says a line to the operator. From any thread.
         profile: Where CPU time is counted; None when nobody asked.
         is_lossless: The source waits for the extensions: nothing is dropped because one is slow.
+        room: Waits until those who take messages keep up; a source that waits heeds it.
     """
 
     pipeline: str
@@ -41,6 +42,7 @@ class Surroundings:
     note: Callable[[str], None]
     profile: Profile | None = None
     is_lossless: bool = False
+    room: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from framewire.pipeline.node import Group, Node, Surroundings
 from framewire.pipeline.sample import WINDOW, MediaSample, Ticket
 
 _log = logging.getLogger(__name__)
+
+_ROOM_EVERY = 16
+"""Frames between two looks at whether the messages are taken."""
 
 _CLOSE_S = 5.0
 """How long a read in progress may take to end; after that its thread is left behind."""
@@ -99,6 +103,23 @@ class SourceNode(Node):
                 return
             self._take(frame)
 
+    def _has_room(self) -> bool:
+        """Waits until those who take the messages keep up; False when the source is closed meanwhile."""
+        if self._surroundings.room is None:
+            return True
+
+        async def wait() -> None:
+            assert self._surroundings.room is not None
+            await self._surroundings.room()
+
+        waiting = asyncio.run_coroutine_threadsafe(wait(), self._surroundings.loop)
+        while not self._is_closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                waiting.result(0.2)
+                return True
+        waiting.cancel()
+        return False
+
     def _take(self, frame: CapturedFrame) -> None:
         ticket = None
         if self._window is not None:
@@ -106,6 +127,8 @@ class SourceNode(Node):
                 if self._is_closing.is_set():
                     return
             ticket = Ticket(self._window)
+            if self.counts.received % _ROOM_EVERY == 0 and not self._has_room():
+                return
         sample = MediaSample(frame, (), ticket)
         self.counts.received += 1
         self.emit(sample)
