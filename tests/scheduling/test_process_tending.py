@@ -6,9 +6,11 @@ import os
 import re
 import select
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import process_toys as toys
 import pytest
@@ -117,6 +119,24 @@ def test_a_process_that_ends_while_it_opens_is_counted_and_the_frames_of_the_pau
         f"processor toy cannot be opened again, it is tried again in 0.5 s: {text}",
         "processor toy: its new process N is ready",
     ) == tuple(unnumbered(record.getMessage()) for record in caplog.records[1:])
+
+
+def test_a_process_that_ends_before_it_is_told_what_to_run_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+
+    def started(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process = start(*arguments, **options)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        return process
+
+    with gated(tmp_path) as runner:
+        kill(runner)
+        monkeypatch.setattr(subprocess, "Popen", started)
+        runner.tend()
+        assert (runner.pid, runner.rest_s(), runner.replaced) == (None, 0.5, 2)
 
 
 def test_frames_that_have_waited_for_a_process_that_ends_while_it_opens_are_not_why(tmp_path: Path) -> None:

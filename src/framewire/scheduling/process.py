@@ -378,8 +378,8 @@ class ProcessRunner:
     def _start(self, setup: Setup) -> None:
         try:
             child = ChildProcess(setup, self._threads, self._frame_timeout_s)
-        except LostError as error:
-            self._fail(error)
+        except ProcessorError as error:
+            self._lose(error)
         else:
             child.begin(self._reopen_s if self._frame_timeout_s is not None else None)
             self._child = child

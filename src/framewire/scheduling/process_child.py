@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from framewire.errors import ProcessorError
+from framewire.errors import ProcessorError, UnavailableError
 from framewire.frames.arena import Arena
 from framewire.frames.shared_memory import SharedMemoryReader
 from framewire.model.message import SharedMemory
@@ -55,7 +55,8 @@ class ChildProcess:
         frame_timeout_s: The shortest time that it will be given for an answer; None when it has all the time.
 
     Raises:
-        LostError: It cannot be started.
+        UnavailableError: It cannot be started.
+        LostError: It has ended before it could be told what to run.
     """
 
     def __init__(self, setup: Setup, threads: int, frame_timeout_s: float | None) -> None:
@@ -83,7 +84,7 @@ class ChildProcess:
                 self._process = _spawn(theirs.fileno(), read_end, threads)
                 kept.pop_all()
         except OSError as error:
-            raise LostError(f"no process can be started for processor {self._name}: {error}") from None
+            raise UnavailableError(f"no process can be started for processor {self._name}: {error}") from None
         self._channel = Channel(ours)
         # A little later than the time that is over then, because the kernel counts in ticks of its own.
         self._channel.set_tick(min(_LOOK_S, frame_timeout_s or _LOOK_S) + 0.01, self._look)
