@@ -249,7 +249,7 @@ def test_statistics_are_read_and_printed() -> None:
         lines = statistics(address)
     assert lines[1:3] == ["received 5, answered 5 (0 failed)", "dropped: too-old 0, oldest 0, newest 0, not-latest 0"]
     assert [line.split()[0] for line in lines[4:9]] == ["receive", "wait", "process", "send", "batch"]
-    assert lines[-1] == "executor: waiting 0, batches 5, frames 5, replaced 0"
+    assert lines[-1] == "executor: processor color-intensity, waiting 0, batches 5, frames 5, replaced 0"
 
 
 def test_statistics_of_a_server_that_is_not_there_end_with_one_line() -> None:
@@ -282,6 +282,15 @@ def test_live_cameras_get_an_answer_to_every_frame_and_the_newest_is_processed(*
     assert counts["answered"] + counts["too-old"] + counts["not-latest"] == 30
     assert counts["not-latest"] > 0
     assert (counts["oldest"], counts["newest"]) == (0, 0)
+
+
+def test_the_demo_of_pipelines_compares_every_answer_with_the_truth() -> None:
+    # It runs examples/pipelines/day_or_night.json.
+    command = (sys.executable, "tools/demo_pipeline.py")
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "every answer is right"
+    assert "150 frames answered: 150 right, 0 wrong" in done.stdout
 
 
 def test_no_example_is_forgotten() -> None:
