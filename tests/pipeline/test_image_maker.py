@@ -10,7 +10,8 @@ import pytest
 from framewire.errors import ConfigurationError
 from framewire.model.format import Encoding, PixelFormat
 from framewire.model.geometry import Rectangle
-from framewire.pipeline.image import ImageForm, ImageMaker
+from framewire.pipeline.image import ImageMaker
+from framewire.playback.encoder import ImageOptions
 
 
 class Painted:
@@ -33,7 +34,7 @@ class Painted:
 
 def test_a_padded_image_has_the_picture_in_the_middle_and_black_bars() -> None:
     picture = Painted(640, 320)
-    form = ImageForm(Encoding.RAW, PixelFormat.RGB24, size=(64, 64))
+    form = ImageOptions(Encoding.RAW, PixelFormat.RGB24, size=(64, 64))
     image = ImageMaker(form).make(picture)
     pixels = np.frombuffer(image.data, np.uint8).reshape(64, 64, 3)
     assert picture.asked == [(64, 32)]
@@ -46,14 +47,14 @@ def test_a_padded_image_has_the_picture_in_the_middle_and_black_bars() -> None:
 
 
 def test_without_a_size_the_image_is_as_large_as_the_picture() -> None:
-    image = ImageMaker(ImageForm(Encoding.RAW, PixelFormat.BGR24)).make(Painted(8, 4))
+    image = ImageMaker(ImageOptions(Encoding.RAW, PixelFormat.BGR24)).make(Painted(8, 4))
     pixels = np.frombuffer(image.data, np.uint8).reshape(4, 8, 3)
     assert (pixels == (50, 100, 200)).all()
 
 
 @pytest.mark.parametrize("encoding", [Encoding.JPG, Encoding.PNG, Encoding.BMP])
 def test_an_encoded_image_can_be_read(encoding: Encoding) -> None:
-    image = ImageMaker(ImageForm(encoding, size=(32, 16), scale="stretch")).make(Painted(64, 64))
+    image = ImageMaker(ImageOptions(encoding, size=(32, 16), scale="stretch")).make(Painted(64, 64))
     decoded = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None
     assert decoded.shape == (16, 32, 3)
@@ -61,11 +62,11 @@ def test_an_encoded_image_can_be_read(encoding: Encoding) -> None:
 
 
 def test_a_camera_that_changes_its_size_is_followed() -> None:
-    maker = ImageMaker(ImageForm(Encoding.RAW, PixelFormat.RGB24, size=(64, None)))
+    maker = ImageMaker(ImageOptions(Encoding.RAW, PixelFormat.RGB24, size=(64, None)))
     sizes = [maker.make(Painted(width, 32)).video_format for width in (64, 128, 64)]
     assert [(one.width, one.height) for one in sizes] == [(64, 32), (64, 16), (64, 32)]
 
 
 def test_a_size_that_no_frame_can_have_is_refused() -> None:
     with pytest.raises(ConfigurationError):
-        ImageMaker(ImageForm(size=(0, 4))).make(Painted(8, 8))
+        ImageMaker(ImageOptions(size=(0, 4))).make(Painted(8, 8))

@@ -11,8 +11,9 @@ from framewire.errors import ConfigurationError, FormatError
 from framewire.frames.encoded import encode
 from framewire.frames.raw import pack
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
-from framewire.model.geometry import ScaleMode, Scaling
+from framewire.model.geometry import Scaling
 from framewire.pipeline.sample import Picture
+from framewire.playback.encoder import ImageOptions
 from framewire.topology.parts import (
     Image,
     ImageFormatBmp,
@@ -23,26 +24,7 @@ from framewire.topology.parts import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ImageForm:
-    """What an extension is to be sent.
-
-    Args:
-        encoding: How a frame is encoded.
-        pixel_format: Layout of RAW frames; NONE for the other encodings.
-        quality: JPEG quality, 0 to 100.
-        size: (width, height) in pixels; None keeps the camera's, or lets one follow the aspect.
-        scale: How a picture is made to fit.
-    """
-
-    encoding: Encoding = Encoding.JPG
-    pixel_format: PixelFormat = PixelFormat.NONE
-    quality: int = 90
-    size: tuple[int | None, int | None] = (None, None)
-    scale: ScaleMode = "pad"
-
-
-def form_of(image: Image) -> ImageForm:
+def form_of(image: Image) -> ImageOptions:
     """What a topology says of the images of an extension."""
     scale = image.scale or ImageScale()
     encoding, pixel_format, quality = Encoding.JPG, PixelFormat.NONE, 90
@@ -55,7 +37,7 @@ def form_of(image: Image) -> ImageForm:
             encoding = Encoding.PNG
         case ImageFormatBmp():
             encoding = Encoding.BMP
-    return ImageForm(encoding, pixel_format, quality, (scale.width, scale.height), scale.mode)
+    return ImageOptions(encoding, pixel_format, quality, (scale.width, scale.height), scale.mode)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +58,7 @@ class SentImage:
 class ImageMaker:
     """Scales and encodes the pictures of one node; a camera may change their size."""
 
-    def __init__(self, form: ImageForm) -> None:
+    def __init__(self, form: ImageOptions) -> None:
         self._form = form
         self._size = (0, 0)
         self._plan: tuple[Scaling, VideoFormat] | None = None
