@@ -284,6 +284,9 @@ class Stream:
             self._lose_client()
         except BusyError as error:
             self._end(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except UnavailableError as error:
+            self._log.warning("%s", error)
+            self._end(grpc.StatusCode.UNAVAILABLE, "no worker is ready to take this session; connect again")
         except ProcessorError as error:
             self._log.error("%s", error)
             self._end(grpc.StatusCode.INTERNAL, "the processor cannot take this session; the server's log says why")
