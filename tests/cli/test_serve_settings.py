@@ -54,6 +54,7 @@ def test_the_defaults(shown: Shown) -> None:
         "max-message": ("64", "default"),
         "max-frame": ("256", "default"),
         "max-sessions": ("256", "default"),
+        "max-pools": ("32", "default"),
         "max-bad-frames": ("30", "default"),
         "max-in-flight": ("32", "default"),
         "max-in-flight-mib": ("64", "default"),

@@ -69,7 +69,7 @@ WRONG = [
     ),
     ('{"a": 1\n "b": 2}', "2:2: error: no JSON: ',' or '}' is missing before this; there: \"b\": 2}"),
     ('["a" "b"]', "1:6: error: no JSON: ',' or ']' is missing before this; there: \"b\"]"),
-    ('{"a" 1}', "1:6: error: no JSON: ':' is missing behind the name \"a\"; there: 1}"),
+    ('{"a" 1}', "1:6: error: no JSON: ':' is missing behind a name; there: 1}"),
     ('{"a":}', "1:6: error: no JSON: a value is missing before this; there: }"),
     ('{"a":,}', "1:6: error: no JSON: a value is missing before this; there: ,}"),
     ("{,}", '1:2: error: no JSON: a member name is missing here; there: ,}; allowed: "name"'),

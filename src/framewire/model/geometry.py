@@ -136,6 +136,14 @@ class Scaling:
         """Whether the sent picture has black bars."""
         return (self.width, self.height) != (self.output_width, self.output_height)
 
+    def scale(self, box: Rectangle) -> Rectangle:
+        """Turns a box of the source into one of the sent picture."""
+        if not self.has_padding:
+            return box
+        left, right = _pad(box.l, box.w, self.left, self.width, self.output_width)
+        top, bottom = _pad(box.t, box.h, self.top, self.height, self.output_height)
+        return Rectangle(left, top, max(right - left, 0.0), max(bottom - top, 0.0))
+
     def unscale(self, box: Rectangle) -> Rectangle:
         """Turns a box of the sent picture into one of the source, clamped to 0..1 (topologies, section 3)."""
         if not self.has_padding:
@@ -143,6 +151,10 @@ class Scaling:
         left, right = _unpad(box.l, box.w, self.left, self.width, self.output_width)
         top, bottom = _unpad(box.t, box.h, self.top, self.height, self.output_height)
         return Rectangle(left, top, right - left, bottom - top)
+
+
+def _pad(start: float, length: float, before: int, inside: int, whole: int) -> tuple[float, float]:
+    return (before + start * inside) / whole, min((before + (start + length) * inside) / whole, 1.0)
 
 
 def _at_least_1(value: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
@@ -242,14 +242,20 @@ def _check_kind(value: object, kind: type, name: str) -> None:
         raise InferenceError(f"{name} is {value!r}", allowed=f"a {kind.__name__}")
 
 
+def scale_inferences(inferences: Sequence[Inference], scaling: Scaling) -> Sequence[Inference]:
+    """Moves every box from the source picture to the sent picture; other inferences stay as they are."""
+    return _moved(inferences, scaling.scale) if scaling.has_padding else inferences
+
+
 def unscale_inferences(inferences: Sequence[Inference], scaling: Scaling) -> Sequence[Inference]:
     """Moves every box from the sent picture to the source picture; other inferences stay as they are."""
-    if not scaling.has_padding:
-        return inferences
-    moved: list[Inference] = []
-    for inference in inferences:
-        if isinstance(inference, Motion | Entity) and inference.box is not None:
-            moved.append(replace(inference, box=scaling.unscale(inference.box)))
-        else:
-            moved.append(inference)
-    return moved
+    return _moved(inferences, scaling.unscale) if scaling.has_padding else inferences
+
+
+def _moved(inferences: Sequence[Inference], move: Callable[[Rectangle], Rectangle]) -> Sequence[Inference]:
+    return [
+        replace(inference, box=move(inference.box))
+        if isinstance(inference, Motion | Entity) and inference.box is not None
+        else inference
+        for inference in inferences
+    ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framewire.topology.json_value import Json, JsonKind
-from framewire.topology.problems import Findings, is_secret_name, printable, quoted
+from framewire.topology.problems import Findings, is_secret_name, printable
 
 MAX_CHARACTERS = 1 << 20
 """Longest document. Published ones have some thousand characters."""
@@ -145,7 +145,7 @@ class _Reader:
             name = self._name(opened)
             self._space()
             if not self._is_next(":"):
-                raise _BrokenError(self._at, f"':' is missing behind the name {quoted(name)}")
+                raise _BrokenError(self._at, "':' is missing behind a name")
             self._at += 1
             self._space()
             self._demand_more(opened)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from framewire.errors import ConfigurationError, FrameError
 from framewire.model.inference import Inference, unscale_inferences
+from framewire.model.publish import to_document
 from framewire.pipeline.image import ImageMaker, SentImage, form_of
 from framewire.pipeline.node import Node, Surroundings
 from framewire.pipeline.sample import WINDOW, MediaSample
@@ -42,13 +43,17 @@ class Entry:
     Args:
         sample: The frame and what was known of it.
         image: What is sent; None when the extension does not get it.
-        found: What was answered.
+        sent: Inferences that are sent along, their boxes in the image.
+        found: What was answered beyond that, boxes in the picture.
+        has_inferred: Whether anything was answered, also what was known.
         is_settled: Whether it can leave.
     """
 
     sample: MediaSample
     image: SentImage | None = None
+    sent: Sequence[Inference] = ()
     found: Sequence[Inference] = ()
+    has_inferred: bool = False
     is_settled: bool = False
 
 
@@ -136,8 +141,12 @@ class ExtensionNode(Node):
     def settle(self, entry: Entry, inferences: Sequence[Inference]) -> None:
         """On the loop: the answer to a frame has come."""
         self.sent += 1
+        entry.has_inferred = bool(inferences)
         if entry.image is not None:
-            entry.found = unscale_inferences(inferences, entry.image.scaling)
+            # What was sent along and comes back is known already. In its published form, as the wire rounds numbers.
+            sent = [to_document(0, [one]) for one in entry.sent]
+            fresh = [one for one in inferences if to_document(0, [one]) not in sent]
+            entry.found = unscale_inferences(fresh, entry.image.scaling)
         self._end(entry)
 
     def fail(self, entry: Entry, cause: str) -> None:
@@ -154,7 +163,7 @@ class ExtensionNode(Node):
         while self._line and self._line[0].is_settled:
             entry = self._line.popleft()
             sample = entry.sample.with_found(entry.found)
-            if entry.found:
+            if entry.has_inferred:
                 self.counts.inferred += 1
                 self.publish(sample.timestamp, sample.inferences)
             self.emit(sample)

@@ -11,6 +11,7 @@ from typing import Any
 from framewire.client import Client, ClientOptions, Match
 from framewire.errors import ConfigurationError, FrameError, FramewireError, PeerError
 from framewire.model.format import VideoFormat
+from framewire.model.inference import scale_inferences
 from framewire.model.message import GraphIdentifier
 from framewire.pipeline.backoff import Backoff
 from framewire.pipeline.node import Surroundings
@@ -137,8 +138,9 @@ class GrpcExtensionNode(ExtensionNode):
             entry = self._waiting.popleft()
             image = entry.image
             assert image is not None
+            entry.sent = scale_inferences(entry.sample.inferences, image.scaling)
             try:
-                number = await client.send(image.data, entry.sample.timestamp, entry.sample.inferences)
+                number = await client.send(image.data, entry.sample.timestamp, entry.sent)
             except FrameError as error:
                 self._surroundings.note(f"{self.name}: {error}")
                 self.fail(entry, UNREADABLE)
