@@ -16,9 +16,13 @@ def test_a_box_lies_where_its_part_of_the_picture_lies() -> None:
     assert scaling.scale(Rectangle(0.5, 0.5, 0.25, 0.5)) == Rectangle(0.5, 32 / 64, 0.25, 18 / 64)
 
 
-@given(st.integers(1, 4000), st.integers(1, 4000), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_there_and_back_is_where_it_was(width: int, height: int, left: float, t: float, w: float, h: float) -> None:
-    scaling = Scaling.plan((width, height), (416, 416))
-    box = Rectangle(left, t, min(w, 1 - left), min(h, 1 - t))
+PART = st.floats(0, 1)
+
+
+@given(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), st.tuples(PART, PART, PART, PART))
+def test_there_and_back_is_where_it_was(size: tuple[int, int], parts: tuple[float, float, float, float]) -> None:
+    scaling = Scaling.plan(size, (416, 416))
+    left, top, width, height = parts
+    box = Rectangle(left, top, min(width, 1 - left), min(height, 1 - top))
     back = scaling.unscale(scaling.scale(box))
     assert (back.l, back.t, back.w, back.h) == pytest.approx((box.l, box.t, box.w, box.h), abs=1e-9)
