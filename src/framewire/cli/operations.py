@@ -27,7 +27,12 @@ def operations(*, file: str, address: str, token_file: str | None, is_unasked: b
 
     Ends with 1 at the first operation that fails.
     """
-    import httpx
+    try:
+        import httpx
+    except ImportError:
+        raise ConfigurationError(
+            "framewire operations needs httpx, which is not installed", remedy="pip install 'framewire[pipeline]'"
+        ) from None
 
     token = read_token(token_file)
     steps = _steps(file)
