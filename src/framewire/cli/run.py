@@ -170,7 +170,7 @@ def _status(pipeline: LivePipeline) -> Iterator[None]:
             parts[1] += f", {now.reconnects} reconnects" if now.reconnects else ""
             parts[1] += f", {now.undecodable} undecodable" if now.undecodable else ""
         for node in pipeline.graph.processors:
-            causes = ", ".join(f"{count} {cause}" for cause, count in node.counts.dropped.items())
+            causes = ", ".join(f"{count} {cause}" for cause, count in dict(node.counts.dropped).items())
             parts.append(f"{node.name}: {node.counts.inferred}" + (f" (dropped: {causes})" if causes else ""))
         return "; ".join([*parts, f"{pipeline.messages} messages"])
 

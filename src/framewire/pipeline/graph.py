@@ -24,13 +24,11 @@ class Graph:
         source: Where the frames come from.
         processors: In an order in which each stands behind those that feed it.
         sinks: Those that publish.
-        silent: Nodes that are reached and pass nothing on yet.
     """
 
     source: SourceNode
     processors: list[Node] = field(default_factory=list)
     sinks: list[HubMessageSinkNode] = field(default_factory=list)
-    silent: list[str] = field(default_factory=list)
 
     @classmethod
     def build(
@@ -55,16 +53,13 @@ class Graph:
             made[processor.name] = PROCESSORS[type(processor)](processor, surroundings)
         for processor in topology.processors:
             target = made[processor.name]
-            if not target.takes_frames:
-                graph.silent.append(processor.name)
             for node_input in processor.inputs:
                 giver = made.get(node_input.node_name)  # a message source gives no frames
                 if giver is not None and target.takes_frames and node_input.takes("video"):
                     giver.connect(target, has_inferences=node_input.takes("application"))
         for sink in topology.sinks:
             if not isinstance(sink, IotHubMessageSink):
-                graph.silent.append(sink.name)
-                continue
+                continue  # file and video sinks write nothing yet
             node = HubMessageSinkNode(sink.name, sink.hub_output_name, envelope, publish)
             graph.sinks.append(node)
             for node_input in sink.inputs:
@@ -73,11 +68,6 @@ class Graph:
                     giver.connect_sink(node)
         graph.processors = _in_order(source, list(made.values()))
         return graph
-
-    @property
-    def is_publishing(self) -> bool:
-        """Whether anything that works here is connected to a message sink."""
-        return any(node.is_publishing and node.infers for node in self.processors)
 
 
 def _in_order(source: Node, nodes: Sequence[Node]) -> list[Node]:

@@ -65,7 +65,7 @@ class NodeCounts:
     Args:
         received: Frames that reached it.
         inferred: Frames in which it found something.
-        dropped: Frames that it did not work on although it should have, by cause.
+        dropped: Frames that it did not work on although it should have, by cause. Copy it to iterate: two threads count.
     """
 
     received: int = 0
@@ -88,8 +88,6 @@ class Node(ABC):
     group: ClassVar[Group] = "processors"
     takes_frames: ClassVar[bool] = True
     """Whether it works on decoded frames; what takes encoded packets or messages alone does not."""
-    infers: ClassVar[bool] = True
-    """Whether it finds something."""
 
     def __init__(self, name: str, surroundings: Surroundings) -> None:
         self.name = name

@@ -60,8 +60,6 @@ class GrpcExtensionNode(ExtensionNode):
         self._is_away = False
         self._is_told = False
         self._is_finishing = False
-        self.sessions = 0
-        """How many have been accepted."""
 
     async def open(self) -> None:
         await super().open()
@@ -111,7 +109,6 @@ class GrpcExtensionNode(ExtensionNode):
         """One session, from its first frame until its form changes, the pipeline ends, or it breaks."""
         failure: FramewireError | None = None
         async with Client(self._address, video_format, self._options) as client:
-            self.sessions += 1
             if self._is_told:
                 self._is_told = False
                 self._surroundings.note(f"{self.name}: {self._address} is back")

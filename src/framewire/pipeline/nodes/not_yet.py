@@ -12,8 +12,6 @@ from framewire.topology.nodes import FedNode
 class UnusedFramesNode(Node):
     """Counts the frames that reach it: the tracker and line crossing."""
 
-    infers: ClassVar[bool] = False
-
     def __init__(self, definition: FedNode, surroundings: Surroundings) -> None:
         super().__init__(definition.name, surroundings)
 

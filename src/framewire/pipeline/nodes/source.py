@@ -38,7 +38,6 @@ class SourceNode(Node):
     """
 
     group: ClassVar[Group] = "sources"
-    infers: ClassVar[bool] = False
 
     def __init__(self, name: str, surroundings: Surroundings, open_capture: Callable[[], Capture]) -> None:
         super().__init__(name, surroundings)
