@@ -65,7 +65,7 @@ class NodeCounts:
     Args:
         received: Frames that reached it.
         inferred: Frames in which it found something.
-        dropped: Frames that it did not work on although it should have, by cause. Copy it to iterate: two threads count.
+        dropped: Frames that it did not work on although it should have, by cause. Two threads write it: read a copy.
     """
 
     received: int = 0
