@@ -92,7 +92,11 @@ async def _run(
     stop = asyncio.Event()
     unread: list[BrokenPipeError] = []
 
+    shares_terminal = sys.stderr.isatty() and sys.stdout.isatty()
+
     def publish(message: HubMessage) -> None:
+        if shares_terminal:
+            say("\r\x1b[K", end="")  # a message begins where the status line stands
         for publisher in publishers:
             try:
                 publisher.publish(message)
