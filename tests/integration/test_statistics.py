@@ -49,7 +49,48 @@ async def test_frames_are_counted_and_each_stage_is_timed() -> None:
         for stage in stages.values():
             assert 0 < stage["p50_ms"] <= stage["p95_ms"] <= stage["p99_ms"] <= stage["max_ms"] < 10_000
         assert document["batch_size"] == {"count": 4, "mean": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0, "max": 1.0}
-        assert document["executors"] == [{"processor": "toy", "waiting": 0, "batches": 4, "frames": 4, "replaced": 0}]
+        (executor,) = document["executors"]
+        assert 1 <= executor.pop("most_waiting") <= 4
+        assert executor == {"processor": "toy", "waiting": 0, "batches": 4, "frames": 4, "replaced": 0}
+        queues = document["queues"]
+        assert queues["answers"] == {"waiting": 0, "waiting_bytes": 0, "most_waiting_of_a_session": 0}
+        assert queues["outcomes"]["waiting"] == 0
+        assert 1 <= queues["outcomes"]["deliveries"] <= 4
+        assert 1 <= queues["in_flight"].pop("most_frames") <= 4
+        assert 24 <= queues["in_flight"].pop("most_bytes") <= 3 * 24 + 7
+        assert queues["in_flight"] == {"frames": 0, "bytes": 0, "waiting": 0}
+
+
+async def test_what_waits_and_who_is_not_read_can_be_seen() -> None:
+    gate = Gate()
+
+    def process(frames: Any) -> Any:
+        gate.pass_through()
+        return [() for _ in frames]
+
+    async with (
+        running(toy(process), max_in_flight=3) as server,
+        camera(server.address) as one,
+    ):
+        await one.handshake(SMALL)
+        await one.frame()
+        await eventually(gate.entered.is_set)
+        for _ in range(4):
+            await one.frame()
+
+        def seen() -> tuple[int, ...]:
+            document = server.statistics()
+            in_flight, (executor,) = document["queues"]["in_flight"], document["executors"]
+            return (
+                in_flight["frames"], in_flight["most_frames"], in_flight["bytes"], in_flight["most_bytes"],
+                in_flight["waiting"], executor["waiting"], executor["most_waiting"],
+            )  # fmt: skip
+
+        # One in the worker, two behind it; of the fourth and the fifth the server has read nothing.
+        await eventually(lambda: seen() == (3, 3, 72, 72, 1, 2, 2))
+        gate.open()
+        await one.until(6)
+        await eventually(lambda: seen()[:2] == (0, 3))
 
 
 async def test_a_server_with_credentials_tells_nobody_else() -> None:
@@ -72,6 +113,8 @@ async def test_frames_of_a_session_that_ends_are_counted_as_unanswered() -> None
             for _ in range(3):
                 await one.frame()
             await eventually(lambda: gate.entered.is_set() and server.statistics()["frames"]["received"] == 3)
+        # Not before the server has seen it go: what returns until then is answered.
+        await eventually(lambda: server.sessions == 0)
         gate.open()
         await eventually(lambda: server.statistics()["frames"]["in_flight"] == 0)
         frames = server.statistics()["frames"]

@@ -61,7 +61,7 @@ async def test_what_one_turn_of_the_loop_brings_makes_a_batch() -> None:
     # Its batches were quick, so the loop was not gone round for the second one.
     assert bench.numbers == [1, 3, 2]
     assert [outcome.batch_size for outcome in bench.outcomes] == [2, 2, 1]
-    assert bench.pool.statistics() == PoolStatistics(waiting=0, batches=2, frames=3)
+    assert bench.pool.statistics() == PoolStatistics(waiting=0, most_waiting=3, batches=2, frames=3)
     assert bench.pool.close()
 
 

@@ -118,7 +118,7 @@ def make_pool(outcomes: queue.SimpleQueue[Outcome], clock: Clock, stage: Stage) 
             needs_order=factory.needs_order,
             clock=clock,
         )
-        pool.open()
+        pool.start().result()
         pools.append(pool)
         return pool
 
@@ -283,6 +283,48 @@ def test_after_three_the_fourth_is_not_replaced_and_frames_fail_at_once(
         pool.open_lane(INFO, Terms())
 
 
+def test_a_replacement_that_does_not_open_is_given_up_too(
+    make_pool: MakePool,
+    stage: Stage,
+    clock: Clock,
+    outcomes: queue.SimpleQueue[Outcome],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage.hold(1, 100)
+    opening = gated_by(stage)
+
+    class HangsOnReopening(opening):  # type: ignore[valid-type,misc] # a class made at run time
+        def open(self) -> None:
+            super().open()
+            if self.number == 1:
+                stage.begun.put(100)
+                assert stage.gates[100].wait(PATIENCE_S)
+
+    pool = make_pool(HangsOnReopening, 1)
+    lane = lane_of(pool, "yard")
+    pool.submit(task(1, lane=lane))
+    stage.wait_for(1)
+    clock.now += 10.1
+    pool.tick()
+    assert numbers(outcomes, 1) == [1]
+    stage.wait_for(100)
+    pool.submit(task(2, lane=lane))
+    clock.now += 60.0  # a minute, for a processor that opened at once at first
+    pool.tick()
+    assert outcomes.empty()
+    assert pool.statistics().replaced == 1
+    clock.now += 0.1
+    pool.tick()
+    after = outcomes.get(timeout=PATIENCE_S)
+    assert (after.task.sequence_number, after.error, after.task.state) == (2, None, "yard@2")
+    assert pool.statistics().replaced == 2
+    assert pool.is_healthy
+    assert "processor toy did not open again within 60 s; its worker is replaced (2 of at most 3 times)" in caplog.text
+    stage.gates[100].set()
+    pool.submit(task(3, lane=lane))
+    assert numbers(outcomes, 1) == [3]
+
+
 def test_sessions_of_a_lost_worker_fail_and_the_others_go_on(
     make_pool: MakePool, stage: Stage, clock: Clock, outcomes: queue.SimpleQueue[Outcome]
 ) -> None:
@@ -374,7 +416,7 @@ def test_a_worker_whose_runner_rests_leaves_the_frames_to_the_others(
             outcomes.put(outcome)
 
     pool = WorkerPool("toy", lambda: next(made), PoolOptions(workers=2), deliver)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     runners[0].rests = 3600.0
     for level in range(1, 101):
@@ -433,7 +475,7 @@ def test_when_a_worker_that_waits_for_a_fuller_batch_is_called_away_another_wait
             outcomes.put(outcome)
 
     pool = WorkerPool("toy", lambda: ProcessorRunner(kind_of(factory), NoOptions()), PoolOptions(8, 0.3, 2), deliver)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool, "fine")
     wait_until(lambda: all(worker.is_idle for worker in pool._workers))
     pool.submit(task(1, lane=lane, received_s=time.monotonic()))
@@ -516,7 +558,7 @@ def test_frames_wait_for_a_worker_that_opens_again_and_their_age_counts(
     pool = WorkerPool(
         "toy", lambda: next(made), PoolOptions(workers=workers), deliver, needs_order=needs_order, clock=clock
     )
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool, terms=Terms(max_age_s=2.0))
     for runner in runners:
         runner.is_opening = True
@@ -525,7 +567,7 @@ def test_frames_wait_for_a_worker_that_opens_again_and_their_age_counts(
     pool.submit(task(2, lane=lane, received_s=clock.now))
     for runner in runners:
         runner.tended.get(timeout=PATIENCE_S)  # it has been round with a frame there
-    assert pool.statistics() == PoolStatistics(waiting=2, batches=0, frames=0)
+    assert pool.statistics() == PoolStatistics(waiting=2, most_waiting=2, batches=0, frames=0)
     clock.now += 1.0
     pool.tick()
     old = outcomes.get(timeout=PATIENCE_S)
@@ -541,7 +583,7 @@ def test_a_worker_with_nothing_to_do_sees_after_what_it_runs_on(monkeypatch: pyt
     monkeypatch.setattr(workers_module, "_TEND_S", 0.001)
     runner = Reopening()
     pool = WorkerPool("toy", lambda: runner, PoolOptions(), lambda _: None)
-    pool.open()
+    pool.start().result()
     for _ in range(3):
         runner.tended.get(timeout=PATIENCE_S)
     assert pool.close(PATIENCE_S)

@@ -117,41 +117,42 @@ def test_frames_are_run_one_by_one_and_delivered_in_order(
     make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(Named)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     for level in range(5):
         pool.submit(task(level, lane=lane))
     assert numbers(delivered, 5) == [0, 1, 2, 3, 4]
-    assert pool.statistics() == PoolStatistics(waiting=0, batches=5, frames=5)
+    statistics = pool.statistics()
+    assert (statistics.waiting, statistics.batches, statistics.frames, statistics.replaced) == (0, 5, 5, 0)
 
 
 def test_what_waits_while_the_worker_is_busy_makes_the_next_batches(
     gated: type[Gated], make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(gated, batch_size=3)
-    pool.open()
+    pool.start().result()
     left, right = lane_of(pool), lane_of(pool)
     pool.submit(task(0, lane=left))
     assert gated.started.wait(PATIENCE_S)
     for level in (1, 2, 3):
         pool.submit(task(level, lane=left))
     pool.submit(task(9, lane=right))
-    assert pool.statistics() == PoolStatistics(waiting=4, batches=1, frames=1)
+    assert pool.statistics() == PoolStatistics(waiting=4, most_waiting=4, batches=1, frames=1)
     gated.gate.set()
     # The session that has been served already stands behind the one that comes now.
     assert numbers(delivered, 5) == [0, 9, 1, 2, 3]
-    assert pool.statistics() == PoolStatistics(waiting=0, batches=3, frames=5)
+    assert pool.statistics() == PoolStatistics(waiting=0, most_waiting=4, batches=3, frames=5)
 
 
 def test_a_batch_may_wait_for_more_and_goes_when_it_is_full(
     make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(Named, batch_size=2, batch_wait_s=3600.0)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     pool.submit(task(1, lane=lane, received_s=time.monotonic()))
     lane_of(pool)  # the worker has been round once more and still waits
-    assert pool.statistics() == PoolStatistics(waiting=1, batches=0, frames=0)
+    assert pool.statistics() == PoolStatistics(waiting=1, most_waiting=1, batches=0, frames=0)
     pool.submit(task(2, lane=lane))
     assert delivered.get(timeout=PATIENCE_S) == [1, 2]
 
@@ -160,7 +161,7 @@ def test_a_batch_that_stays_short_goes_when_its_wait_is_over(
     make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(Named, batch_size=2, batch_wait_s=0.01)
-    pool.open()
+    pool.start().result()
     pool.submit(task(1, lane=lane_of(pool)))
     assert delivered.get(timeout=PATIENCE_S) == [1]
 
@@ -172,7 +173,7 @@ def test_a_processor_that_cannot_be_opened_is_an_error_of_open(where: str, make_
 
     pool = make_pool(type("Broken", (Named,), {where: broken}))
     with pytest.raises(ProcessorError, match="processor toy cannot be opened: RuntimeError: no model"):
-        pool.open()
+        pool.start().result()
     assert pool.close(PATIENCE_S)
 
 
@@ -180,7 +181,7 @@ def test_a_frame_comes_with_the_state_that_the_processor_made(
     gated: type[Gated], make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(gated)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool, "street")
     assert lane.info.configuration == "street"
     frame = task(1, lane=lane)
@@ -193,7 +194,7 @@ def test_a_lane_that_cannot_be_opened_is_an_error_and_the_worker_goes_on(
     gated: type[Gated], make_pool: MakePool
 ) -> None:
     pool = make_pool(gated)
-    pool.open()
+    pool.start().result()
     with pytest.raises(ProcessorError, match="processor toy cannot open a session: RuntimeError: no such session"):
         lane_of(pool, "broken")
     assert lane_of(pool, "street").info.configuration == "street"
@@ -201,7 +202,7 @@ def test_a_lane_that_cannot_be_opened_is_an_error_and_the_worker_goes_on(
 
 def test_a_lane_whose_session_has_gone_before_its_turn_is_never_opened(gated: type[Gated], make_pool: MakePool) -> None:
     pool = make_pool(gated)
-    pool.open()
+    pool.start().result()
     pool.submit(task(0, lane=lane_of(pool, "first")))
     assert gated.started.wait(PATIENCE_S)
     gone = pool.open_lane(SessionInfo(INFO.video_format, 1, "gone", "gone"))
@@ -213,7 +214,7 @@ def test_a_lane_whose_session_has_gone_before_its_turn_is_never_opened(gated: ty
 
 def test_lanes_are_opened_before_frames_that_wait(gated: type[Gated], make_pool: MakePool) -> None:
     pool = make_pool(gated)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool, "first")
     pool.submit(task(0, lane=lane))
     assert gated.started.wait(PATIENCE_S)
@@ -229,7 +230,7 @@ def test_a_lane_that_is_closed_takes_its_waiting_frames_with_it(
     gated: type[Gated], make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(gated)
-    pool.open()
+    pool.start().result()
     going, staying = lane_of(pool, "going"), lane_of(pool, "staying")
     pool.submit(task(0, lane=going))
     assert gated.started.wait(PATIENCE_S)
@@ -249,7 +250,7 @@ def test_closing_while_busy_waits_for_the_batch_in_hand_alone(
     gated: type[Gated], make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(gated)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool, "street")
     pool.submit(task(0, lane=lane))
     assert gated.started.wait(PATIENCE_S)
@@ -269,7 +270,7 @@ def test_a_pool_closes_its_processor_once_and_closing_again_does_no_harm(
     gated: type[Gated], make_pool: MakePool
 ) -> None:
     pool = make_pool(gated)
-    pool.open()
+    pool.start().result()
     assert pool.close(PATIENCE_S)
     assert pool.close(PATIENCE_S)
     assert story(gated.told) == ["closed"]
@@ -302,7 +303,7 @@ def test_all_calls_of_a_processor_come_on_one_thread(make_pool: MakePool) -> Non
             threads.add(threading.get_ident())
 
     pool = make_pool(Noting)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     pool.submit(task(1, lane=lane))
     pool.close_lane(lane)
@@ -319,7 +320,7 @@ def test_a_fault_of_ours_is_answered_too_and_the_worker_goes_on(
             raise RuntimeError("torn")
 
     pool = make_pool(Named)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     pool.submit(task(1, Torn(1), lane))
     pool.submit(task(2, lane=lane))
@@ -342,7 +343,7 @@ def test_what_is_done_does_not_wait_for_a_frame_that_hangs(
             return list(super().process(frames))
 
     pool = make_pool(Hanging)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     pool.submit(task(0, lane=lane))
     assert gated.started.wait(PATIENCE_S)
@@ -371,7 +372,7 @@ async def test_what_is_done_does_not_lie_behind_a_batch_that_takes_longer_than_t
 
     loop = asyncio.get_running_loop()
     pool = WorkerPool("toy", lambda: ProcessorRunner(kind_of(gated), NoOptions()), PoolOptions(), deliver, loop=loop)
-    pool.open()
+    pool.start().result()
     cheap, dear = lane_of(pool), lane_of(pool)
     for _ in range(5):
         gated.started.clear()
@@ -392,7 +393,7 @@ def test_when_it_drains_a_batch_does_not_wait_for_more(
     make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(Named, batch_size=8, batch_wait_s=3600.0)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     pool.submit(task(1, lane=lane, received_s=time.monotonic()))
     lane_of(pool)  # the worker has been round once more and still waits
@@ -407,7 +408,7 @@ def test_a_batch_with_a_frame_that_is_the_last_for_now_does_not_wait_for_more(
     make_pool: MakePool, delivered: queue.SimpleQueue[list[int]]
 ) -> None:
     pool = make_pool(Named, batch_size=8, batch_wait_s=3600.0)
-    pool.open()
+    pool.start().result()
     lane = lane_of(pool)
     pool.submit(task(1, lane=lane, received_s=time.monotonic()))
     pool.submit(task(2, lane=lane, received_s=time.monotonic()), is_urgent=True)

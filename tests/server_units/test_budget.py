@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from framewire.server.budget import Budget
+from framewire.server.budget import Budget, BudgetStatistics
 
 
 async def waiting(budget: Budget, count: int = 1) -> list[asyncio.Task[None]]:
@@ -114,3 +114,17 @@ async def test_a_hundred_who_wait_share_three_places() -> None:
             tasks.create_task(stream())
     assert (most, finished) == (3, 100)
     assert (budget.frames, budget.bytes) == (0, 0)
+
+
+async def test_statistics_tell_what_is_used_what_was_at_most_and_who_waits() -> None:
+    budget = Budget(2, 1000)
+    budget.take(10)
+    budget.take(300)
+    budget.give(10)
+    assert budget.statistics() == BudgetStatistics(frames=1, most_frames=2, bytes=300, most_bytes=310, waiting=0)
+    budget.take(5)
+    tasks = await waiting(budget, 3)
+    assert budget.statistics() == BudgetStatistics(frames=2, most_frames=2, bytes=305, most_bytes=310, waiting=3)
+    budget.give(5)
+    await asyncio.gather(*tasks)
+    assert budget.statistics().waiting == 0

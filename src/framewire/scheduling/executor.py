@@ -36,18 +36,36 @@ class PoolOptions:
     frame_timeout_s: float | None = None
 
 
+_REOPEN_S = 60.0
+_REOPEN_FACTOR = 10.0
+
+
+def reopen_limit_s(first_s: float) -> float:
+    """How long a processor may take to open again in place of one that was lost.
+
+    Ten times as long as at first, and no less than a minute: models lie in the page cache by then, but the machine may
+    be busy.
+
+    Args:
+        first_s: How long it took at first.
+    """
+    return max(_REOPEN_S, _REOPEN_FACTOR * first_s)
+
+
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
     """What a pool has done since it was opened.
 
     Args:
         waiting: Frames that wait now.
+        most_waiting: Most frames that waited at once, in each of its queues.
         batches: Batches begun.
         frames: Frames of them.
         replaced: Workers that were given up because their processor did not return, and processes that were lost.
     """
 
     waiting: int
+    most_waiting: int
     batches: int
     frames: int
     replaced: int = 0

@@ -122,7 +122,8 @@ class InlinePool:
         return True
 
     def statistics(self) -> PoolStatistics:
-        return PoolStatistics(len(self._planner), self._batches, self._frames)
+        queue = self._planner.statistics()
+        return PoolStatistics(queue.waiting, queue.most_waiting, self._batches, self._frames)
 
     def close(self, timeout_s: float | None = None) -> bool:
         self._is_closing = True

@@ -45,6 +45,21 @@ class _Session(Generic[_T]):
         return -_NEVER if self.is_urgent else min(self.since, self.frames[0][0]) + self.max_wait_s
 
 
+@dataclass(frozen=True, slots=True)
+class PlannerStatistics:
+    """What waits at a planner.
+
+    Args:
+        waiting: Frames that wait now.
+        most_waiting: Most that waited at once.
+        sessions: Sessions that are open there.
+    """
+
+    waiting: int
+    most_waiting: int
+    sessions: int
+
+
 class BatchPlanner(Generic[_T]):
     """Waiting frames of several sessions, and the batches made of them.
 
@@ -71,6 +86,7 @@ class BatchPlanner(Generic[_T]):
         self._clock = 0.0
         self._tickets = 0
         self._length = 0
+        self._most = 0
 
     def __len__(self) -> int:
         """How many frames wait."""
@@ -115,6 +131,7 @@ class BatchPlanner(Generic[_T]):
         entry.frames.append((now, item))
         entry.is_urgent |= is_urgent
         self._length += 1
+        self._most = max(self._most, self._length)
         if not entry.is_queued:
             entry.start = max(entry.start, self._clock)
             self._enqueue(entry)
@@ -178,6 +195,10 @@ class BatchPlanner(Generic[_T]):
     def withdraw(self) -> list[_T]:
         """Takes out all waiting frames; their sessions stay."""
         return [item for entry in self._sessions.values() for item in self._emptied(entry)]
+
+    def statistics(self) -> PlannerStatistics:
+        """What waits now, and how much it was at most."""
+        return PlannerStatistics(self._length, self._most, len(self._sessions))
 
     def _emptied(self, entry: _Session[_T]) -> list[_T]:
         items = [item for _, item in entry.frames]

@@ -21,6 +21,7 @@ from framewire.frames.arena import Arena
 from framewire.frames.content import ReferencedContent
 from framewire.model.frame import SessionInfo
 from framewire.processors.catalogue import ProcessorKind
+from framewire.scheduling.executor import reopen_limit_s
 from framewire.scheduling.process_backoff import Backoff
 from framewire.scheduling.process_child import ChildProcess, LostError
 from framewire.scheduling.process_logs import log_settings
@@ -49,10 +50,6 @@ _CLOSE_S = 2.0
 
 _LOOK_S = 0.02
 """How often a process that opens is looked at."""
-
-_REOPEN_S = 60.0
-_REOPEN_FACTOR = 10.0
-"""How long a processor may take to open again: ten times as long as at first, and no less than a minute."""
 
 
 _MOST_STATELESS = 1024
@@ -117,7 +114,7 @@ class ProcessRunner:
         self._failure = ""
         self.replaced = 0
         """How many processes were lost, those among them that were only opening."""
-        self._reopen_s = _REOPEN_S
+        self._reopen_s = reopen_limit_s(0.0)
         self._numbers = itertools.count(1)
         self._sessions: set[_Session] = set()
         self._stateless: dict[Lane, _Session] = {}
@@ -151,7 +148,7 @@ class ProcessRunner:
         except BaseException:
             child.kill()
             raise
-        self._reopen_s = max(_REOPEN_S, _REOPEN_FACTOR * (time.monotonic() - began_s))
+        self._reopen_s = reopen_limit_s(time.monotonic() - began_s)
         self._setup, self._child = setup, child
 
     def close(self) -> None:

@@ -14,7 +14,15 @@ from functools import partial
 from framewire.errors import ClosedError, ProcessorError
 from framewire.model.frame import SessionInfo
 from framewire.model.terms import Terms
-from framewire.scheduling.executor import TICK_S, Clock, Deliver, HungError, PoolOptions, PoolStatistics
+from framewire.scheduling.executor import (
+    TICK_S,
+    Clock,
+    Deliver,
+    HungError,
+    PoolOptions,
+    PoolStatistics,
+    reopen_limit_s,
+)
 from framewire.scheduling.planner import BatchPlanner
 from framewire.scheduling.runner import Runner, nothing
 from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
@@ -89,8 +97,7 @@ class WorkerPool:
         ]
         self._lock = threading.Lock()
         self._workers = [
-            Worker(index, make_runner(), self._planners[index % len(self._planners)], self._lock)
-            for index in range(options.workers)
+            self._made_worker(index, self._planners[index % len(self._planners)]) for index in range(options.workers)
         ]
         self._given_up: list[Worker] = []
         self._bound: dict[Lane, int] = {}
@@ -99,6 +106,7 @@ class WorkerPool:
         self._batches = 0
         self._frames = 0
         self._replaced = 0
+        self._reopen_s = reopen_limit_s(0.0)
         self._unopened = options.workers
         self._opened: Future[None] = Future()
 
@@ -107,14 +115,6 @@ class WorkerPool:
         for worker in self._workers:
             self._launch(worker, self._tell_opened)
         return self._opened
-
-    def open(self) -> None:
-        """Starts the workers and waits until their processors are open.
-
-        Raises:
-            ProcessorError: One cannot be opened.
-        """
-        self.start().result()
 
     def open_lane(self, info: SessionInfo, terms: Terms = Terms()) -> Future[Lane]:  # noqa: B008 # it is immutable
         with self._lock:
@@ -170,12 +170,7 @@ class WorkerPool:
                     # What gathers, gathers for longer than it should: the next batch is a dear one, or hangs.
                     outcomes += worker.done
                     worker.done = []
-                if (
-                    self._frame_timeout_s is not None
-                    and worker.busy_since is not None
-                    and now - worker.busy_since > self._frame_timeout_s
-                    and not worker.is_lost
-                ):
+                if self._is_overdue(worker, now):
                     outcomes += self._give_up(worker)
             living = {id(worker.planner) for worker in self._workers if not worker.is_lost}
             for planner in self._planners:
@@ -200,8 +195,14 @@ class WorkerPool:
     def statistics(self) -> PoolStatistics:
         with self._lock:
             replaced = self._replaced + sum(worker.runner.replaced for worker in self._workers)
-            waiting = sum(len(planner) for planner in self._planners)
-            return PoolStatistics(waiting, self._batches, self._frames, replaced)
+            queues = [planner.statistics() for planner in self._planners]
+            return PoolStatistics(
+                sum(queue.waiting for queue in queues),
+                max(queue.most_waiting for queue in queues),
+                self._batches,
+                self._frames,
+                replaced,
+            )
 
     def close(self, timeout_s: float | None = None) -> bool:
         with self._lock:
@@ -215,7 +216,11 @@ class WorkerPool:
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
+    def _made_worker(self, index: int, planner: BatchPlanner[FrameTask]) -> Worker:
+        return Worker(index, self._make_runner(), planner, self._lock, self._name, has_states=self._has_states)
+
     def _launch(self, worker: Worker, tell: Callable[[Worker, BaseException | None], None]) -> None:
+        worker.opening_since = self._clock()
         worker.thread = threading.Thread(
             target=self._work, args=(worker, tell), name=f"framewire-{self._name}-{worker.index}", daemon=True
         )
@@ -223,6 +228,7 @@ class WorkerPool:
 
     def _tell_opened(self, worker: Worker, error: BaseException | None) -> None:
         with self._lock:
+            self._reopen_s = max(self._reopen_s, reopen_limit_s(self._opening_took_s(worker)))
             self._unopened -= 1
             is_last = self._unopened == 0
             is_told = self._opened.done()
@@ -237,13 +243,31 @@ class WorkerPool:
             self._opened.set_result(None)
 
     def _tell_replaced(self, worker: Worker, error: BaseException | None) -> None:
+        with self._lock:
+            self._opening_took_s(worker)
+            if worker.is_given_up:
+                return  # it took too long
+            if error is not None:
+                worker.is_lost = True
+                self._place_again(worker)
         if error is None:
             _log.warning("processor %s: worker %d is replaced and ready", self._name, worker.index)
-            return
-        _log.error("%s", error)
-        with self._lock:
-            worker.is_lost = True
-            self._place_again(worker)
+        else:
+            _log.error("%s", error)
+
+    def _opening_took_s(self, worker: Worker) -> float:
+        """A worker is open, or never will be. The lock is held."""
+        since, worker.opening_since = worker.opening_since, None
+        return 0.0 if since is None else self._clock() - since
+
+    def _is_overdue(self, worker: Worker, now: float) -> bool:
+        """Whether a worker does not return, or one that takes another's place does not open. The lock is held."""
+        if self._frame_timeout_s is None or worker.is_lost:
+            return False
+        if worker.opening_since is not None:
+            # At first the operator waits, and sees that nothing opens; later the frames do, and nobody sees it.
+            return not self._unopened and now - worker.opening_since > self._reopen_s
+        return worker.busy_since is not None and now - worker.busy_since > self._frame_timeout_s
 
     def _planner_of(self, lane: Lane) -> BatchPlanner[FrameTask]:
         return self._planners[self._bound.get(lane, 0)]
@@ -421,7 +445,7 @@ class WorkerPool:
 
     def _run(self, worker: Worker, batch: list[FrameTask], begun: Callable[[], None]) -> None:
         started_s = self._clock()
-        outcomes = self._outcomes(worker, batch, begun)
+        outcomes = worker.outcomes(batch, begun)
         finished_s = self._clock()
         for outcome in outcomes:
             outcome.started_s, outcome.finished_s, outcome.batch_size = started_s, finished_s, len(batch)
@@ -438,29 +462,12 @@ class WorkerPool:
         if outcomes:
             self._deliver(outcomes)
 
-    def _outcomes(self, worker: Worker, batch: list[FrameTask], begun: Callable[[], None]) -> list[Outcome]:
-        failed: list[Outcome] = []
-        for task in batch if self._has_states else ():
-            try:
-                if task.lane not in worker.states:
-                    begun()  # what the processor does for a new session may take long
-                task.state = worker.state(task.lane)
-            except ProcessorError as error:
-                failed.append(Outcome(task, error=error))
-        if failed:
-            without_state = {id(outcome.task) for outcome in failed}
-            batch = [task for task in batch if id(task) not in without_state]
-        try:
-            return failed + worker.runner.run(batch, begun) if batch else failed
-        except Exception:
-            # The runner judges whatever a processor does, so this is ours; the frames are answered all the same.
-            _log.exception("a batch broke outside processor %s; this is a fault of framewire", self._name)
-            fault = ProcessorError("the worker failed; its log says why")
-            return failed + [Outcome(task, error=fault) for task in batch]
-
     def _give_up(self, worker: Worker) -> list[Outcome]:
         """Answers for a worker that does not return, and puts another one in its place. The lock is held."""
-        error = HungError(f"processor {self._name} did not return within {self._frame_timeout_s:g} s")
+        if worker.opening_since is None:
+            error = HungError(f"processor {self._name} did not return within {self._frame_timeout_s:g} s")
+        else:
+            error = HungError(f"processor {self._name} did not open again within {self._reopen_s:g} s")
         worker.is_given_up = True
         if worker.opening is not None:
             lane, opened = worker.opening
@@ -469,7 +476,7 @@ class WorkerPool:
         outcomes = worker.done + [Outcome(task, error=error) for task in worker.batch]
         worker.done = []
         self._given_up.append(worker)
-        fresh = Worker(worker.index, self._make_runner(), worker.planner, self._lock)
+        fresh = self._made_worker(worker.index, worker.planner)
         self._workers[worker.index] = fresh
         fresh.openings, worker.openings = worker.openings, deque()
         fresh.calls, worker.calls = worker.calls, deque()

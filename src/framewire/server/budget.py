@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatistics:
+    """How much of a budget is used.
+
+    Args:
+        frames: Frames in flight now.
+        most_frames: Most that were in flight at once.
+        bytes: Bytes in flight now.
+        most_bytes: Most that were in flight at once.
+        waiting: Sessions that are not read now because there is no room.
+    """
+
+    frames: int
+    most_frames: int
+    bytes: int
+    most_bytes: int
+    waiting: int
 
 
 class Budget:
@@ -21,6 +41,8 @@ class Budget:
         self._max_bytes = max_bytes
         self.frames = 0
         self.bytes = 0
+        self._most_frames = 0
+        self._most_bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
 
     @property
@@ -32,6 +54,8 @@ class Budget:
         """A frame of ours is in flight."""
         self.frames += 1
         self.bytes += length_bytes
+        self._most_frames = max(self._most_frames, self.frames)
+        self._most_bytes = max(self._most_bytes, self.bytes)
 
     def give(self, length_bytes: int) -> None:
         """A frame is no longer in flight."""
@@ -53,3 +77,7 @@ class Budget:
                 await waiter
             finally:
                 self._waiting.discard(waiter)
+
+    def statistics(self) -> BudgetStatistics:
+        """What is in flight now, and how much it was at most."""
+        return BudgetStatistics(self.frames, self._most_frames, self.bytes, self._most_bytes, len(self._waiting))

@@ -5,8 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from framewire.scheduling.task import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatistics:
+    """What lies in a mailbox.
+
+    Args:
+        waiting: Outcomes that the event loop has not seen yet.
+        deliveries: How often the loop was woken for some.
+    """
+
+    waiting: int
+    deliveries: int
 
 
 class Mailbox:
@@ -24,6 +38,7 @@ class Mailbox:
         self._handle = handle
         self._items: deque[Outcome] = deque()
         self._is_woken = False
+        self._deliveries = 0
 
     def post(self, outcomes: Sequence[Outcome]) -> None:
         """Takes the outcomes of a batch; called on any thread."""
@@ -37,7 +52,12 @@ class Mailbox:
                 # The loop is closed: the server has stopped and nobody waits for these frames.
                 self._items.clear()
 
+    def statistics(self) -> MailboxStatistics:
+        """What lies here, and how often it was emptied."""
+        return MailboxStatistics(len(self._items), self._deliveries)
+
     def _drain(self) -> None:
         self._is_woken = False
+        self._deliveries += 1
         while self._items:
             self._handle(self._items.popleft())

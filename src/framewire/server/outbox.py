@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from framewire.model.histogram import Histogram
 from framewire.scheduling.executor import Clock
@@ -14,6 +15,21 @@ _MAX_UNSENT = 2048
 
 _MAX_UNSENT_BYTES = 1 << 20
 """The same in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatistics:
+    """Answers on their way to one client.
+
+    Args:
+        waiting: Answers that its transport has not taken yet.
+        waiting_bytes: Their length.
+        sent: Those that it has taken.
+    """
+
+    waiting: int
+    waiting_bytes: int
+    sent: int
 
 
 class Outbox:
@@ -37,10 +53,6 @@ class Outbox:
         self._is_closed = False
         self.sent = 0
         """How many messages the client's transport has taken."""
-
-    def __len__(self) -> int:
-        """How many messages wait."""
-        return len(self._messages)
 
     @property
     def has_room(self) -> bool:
@@ -70,12 +82,17 @@ class Outbox:
         """Forgets what is not written."""
         self._messages.clear()
 
+    def statistics(self) -> OutboxStatistics:
+        """What waits to be written, and what was."""
+        return OutboxStatistics(len(self._messages), self._unsent_bytes, self.sent)
+
     async def run(self) -> None:
         """Writes messages until the outbox is closed and empty. Whatever `write` raises ends it."""
         while True:
             while self._messages:
-                since, message = self._messages.popleft()
+                since, message = self._messages[0]
                 await self._write(message)
+                self._messages.popleft()  # not before: until then it is here
                 self.sent += 1
                 self._times.add(self._clock() - since)
                 self._unsent_bytes -= len(message)

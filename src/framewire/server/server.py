@@ -30,7 +30,7 @@ from framewire.server.credentials import is_authentic
 from framewire.server.mailbox import Mailbox
 from framewire.server.options import ServerOptions
 from framewire.server.pools import Pools
-from framewire.server.statistics import ServerStatistics
+from framewire.server.statistics import ServerStatistics, queues_document
 from framewire.server.stream import Services, Stream, end_call
 from framewire.wire import METHOD, SERVICE
 
@@ -114,7 +114,7 @@ class Server:
         def settle(outcome: Outcome) -> None:
             lanes[outcome.task.lane].settle(outcome)
 
-        mailbox = Mailbox(loop, settle)
+        self._mailbox = mailbox = Mailbox(loop, settle)
 
         def settle_all(outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes:
@@ -239,6 +239,11 @@ class Server:
         document = self._statistics.document()
         document["sessions"]["open"] = self.sessions
         document["frames"]["in_flight"] = self.frames_in_flight
+        document["queues"] = queues_document(
+            self._services.budget.statistics(),
+            self._mailbox.statistics(),
+            [stream.statistics() for stream in self._streams],
+        )
         document["executors"] = [
             {"processor": name, **dataclasses.asdict(pool.statistics())} for name, pool in self._pools.named()
         ]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from framewire.model.histogram import Histogram
 from framewire.scheduling.task import DropCause, Outcome
+from framewire.server.budget import BudgetStatistics
+from framewire.server.mailbox import MailboxStatistics
+from framewire.server.outbox import OutboxStatistics
 
 
 class ServerStatistics:
@@ -70,6 +76,42 @@ class ServerStatistics:
             },
             "batch_size": _summary(self.batch_size, 1, ""),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatistics:
+    """The queues of one stream.
+
+    Args:
+        in_flight: Its frames between receipt and outcome.
+        answers: Its answers on their way to the client.
+    """
+
+    in_flight: BudgetStatistics
+    answers: OutboxStatistics
+
+
+def queues_document(
+    total: BudgetStatistics, outcomes: MailboxStatistics, streams: Sequence[StreamStatistics]
+) -> dict[str, Any]:
+    """The queues beside those of the executors, as JSON values.
+
+    Args:
+        total: Frames in flight of all sessions.
+        outcomes: Outcomes on their way from the workers.
+        streams: The open streams.
+    """
+    # A session that is not read waits for room of its own, or for room in all.
+    unread = total.waiting + sum(stream.in_flight.waiting for stream in streams)
+    return {
+        "in_flight": dataclasses.asdict(dataclasses.replace(total, waiting=unread)),
+        "outcomes": dataclasses.asdict(outcomes),
+        "answers": {
+            "waiting": sum(stream.answers.waiting for stream in streams),
+            "waiting_bytes": sum(stream.answers.waiting_bytes for stream in streams),
+            "most_waiting_of_a_session": max((stream.answers.waiting for stream in streams), default=0),
+        },
+    }
 
 
 def _summary(histogram: Histogram, factor: float, unit: str) -> dict[str, float]:

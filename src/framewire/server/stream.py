@@ -39,7 +39,7 @@ from framewire.server.flight import Flight
 from framewire.server.options import MEBIBYTE, ServerOptions
 from framewire.server.outbox import Outbox
 from framewire.server.pools import Pools
-from framewire.server.statistics import ServerStatistics
+from framewire.server.statistics import ServerStatistics, StreamStatistics
 from framewire.session.server import DescriptorReceived, SampleReceived, ServerSession, ServerState
 from framewire.wire import decode, encode
 
@@ -222,6 +222,10 @@ class Stream:
             "the server is shutting down and did not answer all frames in time; connect again",
             flush_s=0.0,
         )
+
+    def statistics(self) -> StreamStatistics:
+        """The frames of this stream in flight, and its answers on their way."""
+        return StreamStatistics(self._budget.statistics(), self._outbox.statistics())
 
     def settle(self, outcome: Outcome) -> None:
         """Answers one frame that a worker has returned."""
