@@ -75,7 +75,7 @@ def _stages() -> list[tuple[str, float]]:
     kind = catalogue.find("null")
     returned: queue.SimpleQueue[object] = queue.SimpleQueue()
     pool = WorkerPool(kind.name, lambda: ProcessorRunner(kind, kind.options({})), PoolOptions(), returned.put)
-    pool.open()
+    pool.start().result()
     lane = pool.open_lane(info).result()
 
     def through_the_worker() -> None:

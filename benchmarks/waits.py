@@ -1,4 +1,4 @@
-"""Where a server's threads spend a frame: why the open loop's tail is longer than the floor's, and worker threads slower.
+"""Where a server's threads spend a frame: why the open loop's tail is longer, and worker threads slower, than the floor.
 
     python benchmarks/waits.py                 both loads
     python benchmarks/waits.py --load closed   one of them
