@@ -1,4 +1,4 @@
-"""Where a server's threads spend a frame: why the open loop's tail is longer, and worker threads slower, than the floor.
+"""Where a server's threads spend a frame: why framewire is slower than the floor where it is.
 
     python benchmarks/waits.py                 both loads
     python benchmarks/waits.py --load closed   one of them

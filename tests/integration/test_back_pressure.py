@@ -123,7 +123,7 @@ async def test_a_client_that_never_reads_answers_that_need_no_processor_is_not_r
                 await silent.send(Sample(1))
 
         def unsent() -> int:
-            return max(len(stream._outbox) for stream in server._streams)
+            return max(stream.statistics().answers.waiting for stream in server._streams)
 
         sending = asyncio.create_task(send())
         await eventually(lambda: unsent() >= 2048)
