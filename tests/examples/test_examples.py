@@ -234,22 +234,15 @@ def test_a_camera_s_state_stays_in_one_place_when_the_order_counts(executor: str
     assert events == [{"name": "dark", "properties": {"changes": "1"}}] * 3
 
 
-@pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_a_library_is_told_its_share_of_the_cores(executor: str) -> None:
-    workers = len(os.sched_getaffinity(0))
-    processor = ("--processor", "examples/library_threads.py:ThreadedModel", "--executor", executor)
-    with serving(*processor, "--workers", str(workers)) as address:
-        [found] = inferences(send(address, "test:frames=1"))
-    assert found["classification"]["attributes"] == [{"name": "threads", "value": "1", "confidence": 1}]
-
-
 def test_statistics_are_read_and_printed() -> None:
     with serving() as address:
         send(address, "test:frames=5")
         lines = statistics(address)
     assert lines[1:3] == ["received 5, answered 5 (0 failed)", "dropped: too-old 0, oldest 0, newest 0, not-latest 0"]
     assert [line.split()[0] for line in lines[4:9]] == ["receive", "wait", "process", "send", "batch"]
-    assert lines[-1] == "executor: processor color-intensity, waiting 0, batches 5, frames 5, replaced 0"
+    assert re.fullmatch(
+        "executor: processor color-intensity, waiting 0, most_waiting [1-5], batches 5, frames 5, replaced 0", lines[-1]
+    )
 
 
 def test_statistics_of_a_server_that_is_not_there_end_with_one_line() -> None:
