@@ -132,3 +132,32 @@ async def test_it_ends_when_its_runner_is_killed() -> None:
     killed.kill()
     await killed.wait()
     await until(lambda: not is_running(number))
+
+
+HANGS = """
+import inspect, time
+from framewire.capture import capture, options
+
+takes = options.CaptureOptions.__init__
+quick = {"connect_timeout_s": 0.2, "backoff_least_s": 0.1, "backoff_most_s": 0.1}
+names = [name for name, one in inspect.signature(takes).parameters.items() if one.default is not one.empty]
+takes.__defaults__ = tuple(quick.get(name, known) for name, known in zip(names, takes.__defaults__))
+capture.Capture._open = lambda self: time.sleep(3600)
+"""
+"""What no camera can be made to do: hang in a library, for good. Read by every Python process that finds it."""
+
+
+async def test_a_pipeline_whose_connections_hang_in_a_library_gets_another_process(
+    runner: tuple[Processes, list[HubMessage]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, messages = runner
+    (tmp_path / "sitecustomize.py").write_text(HANGS)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    await one.activate("gate-1", TEXT, {"rtspUrl": "rtsp://127.0.0.1:9/hangs"})
+    number = process_id(one)
+    await until(lambda: one.report("gate-1")["restarts"])
+    assert not is_running(number)
+    report = one.report("gate-1")
+    assert report["last_error"] == "connections to the camera hang in a library; the process is started again"
+    stuck = [message.body for message in messages if message.body.get("code") == "stuck"]
+    assert stuck[0]["details"][0]["message"].startswith("3 connections to the camera hang")

@@ -82,6 +82,7 @@ class Capture:
         self._closing = threading.Event()
         self._attempt: Attempt | None = None
         self._left_behind: list[Attempt] = []
+        self._is_stuck = False
         self._frames = self._run()
         # How long to wait for an item before looking whether the camera is still well.
         self._glance_s = min(0.5, options.stall_s / 10, options.connect_timeout_s / 10)
@@ -125,6 +126,7 @@ class Capture:
             received_bytes=counters.received_bytes,
             read_cpu_s=counters.cpu_s,
             hung=sum(attempt.is_running for attempt in list(self._left_behind)),
+            is_stuck=self._is_stuck,
             seconds=policy.seconds(self._clock.steady_s()),
             last_error=policy.last_fault.words if policy.last_fault else None,
         )
@@ -154,7 +156,8 @@ class Capture:
     def _connect(self) -> Generator[CapturedFrame, None, Fault | _Next]:
         """One connection from start to end."""
         self._left_behind = [attempt for attempt in self._left_behind if attempt.is_running]
-        if len(self._left_behind) >= _MOST_HUNG:
+        self._is_stuck = len(self._left_behind) >= _MOST_HUNG
+        if self._is_stuck:
             return stuck(len(self._left_behind))
         self._policy.connect(self._clock.steady_s())
         try:

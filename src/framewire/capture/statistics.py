@@ -22,6 +22,7 @@ class CaptureStatistics:
         received_bytes: Encoded video that came in.
         read_cpu_s: CPU time that reading and decoding took, in seconds.
         hung: Connections that were given up and have not ended yet.
+        is_stuck: Whether so many hang that no more are made; only another process helps then.
         seconds: How long it has been in each state.
         last_error: What went wrong last, in plain words; None for nothing.
     """
@@ -35,6 +36,7 @@ class CaptureStatistics:
     received_bytes: int
     read_cpu_s: float
     hung: int
+    is_stuck: bool
     seconds: dict[CaptureState, float]
     last_error: str | None
 

@@ -61,12 +61,16 @@ async def _run() -> int:
         lambda note: output.write(line_of(note=note)),
     )
     watching = asyncio.ensure_future(_stop_at_end(reader, stop))
-    telling = asyncio.ensure_future(_tell(pipeline, output))
+    telling = asyncio.ensure_future(_tell(pipeline, output, stop))
     try:
         await pipeline.run(stop)
     except FramewireError as error:
         output.write(line_of(error=str(error)))
         return 1
+    else:
+        if _is_stuck(pipeline):
+            output.write(line_of(error="connections to the camera hang in a library; the process is started again"))
+            return 1
     finally:
         watching.cancel()
         telling.cancel()
@@ -82,10 +86,18 @@ async def _stop_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> Non
     stop.set()
 
 
-async def _tell(pipeline: LivePipeline, output: _Output) -> None:
+async def _tell(pipeline: LivePipeline, output: _Output, stop: asyncio.Event) -> None:
     while True:
         output.write(line_of(status=_status(pipeline, output)))
+        if _is_stuck(pipeline):
+            stop.set()
         await asyncio.sleep(_STATUS_S)
+
+
+def _is_stuck(pipeline: LivePipeline) -> bool:
+    """Whether only another process can help: threads that hang in foreign code cannot be ended."""
+    capture = pipeline.graph.source.capture
+    return capture is not None and capture.statistics().is_stuck
 
 
 def _status(pipeline: LivePipeline, output: _Output) -> dict[str, Any]:
