@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from framewire.hub import HubMessage
-from framewire.pipeline.backoff import Backoff
+from framewire.hub.backoff import Backoff, BackoffOptions
 from framewire.runner.answers import Json, MethodError
 from framewire.runner.jobs import Job
 
@@ -28,8 +28,8 @@ _SILENT_S = 15.0
 _END_S = 40.0
 """How long a pipeline may take to deactivate: an extension is given 30 seconds for its last answers."""
 
-_STABLE_S = 60.0
-"""After so long at work the pauses between starts begin anew."""
+_AGAIN = BackoffOptions(first_s=1.0, longest_s=60.0)
+"""Pauses before a process that ended is started again."""
 
 _LINE_BYTES = 64 << 20
 
@@ -93,16 +93,14 @@ class LiveProcess:
         self._kill()
 
     async def _keep(self) -> None:
-        backoff = Backoff(1.0, 60.0)
+        backoff = Backoff(_AGAIN)
         while not self._is_ending:
-            begun_s = time.monotonic()
+            backoff.connected(time.monotonic())
             await self._run()
             if self._is_ending or not self._is_active.is_set():
                 return
             self.restarts += 1
-            if time.monotonic() - begun_s > _STABLE_S:
-                backoff.reset()
-            pause_s = backoff.pause_s()
+            pause_s = backoff.pause_s(time.monotonic())
             _log.error("live pipeline %s: %s; started again in %.1f s", self._job.name, self.last_error, pause_s)
             await asyncio.sleep(pause_s)
 
