@@ -103,6 +103,18 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     made.kill()
 
 
+def make_certificate(folder: Path) -> list[str]:
+    """A certificate for 127.0.0.1, which is its own authority; the lines of a broker that shows it."""
+    folder.mkdir(exist_ok=True)
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
+    name = ["-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1"]
+    try:
+        subprocess.run([*words.split(), *name], cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs openssl to make a certificate")
+    return [f"certfile {folder / 'cert.pem'}", f"keyfile {folder / 'key.pem'}"]
+
+
 @dataclass(frozen=True)
 class Seen:
     topic: str

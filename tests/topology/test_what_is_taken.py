@@ -43,7 +43,6 @@ RECORDING_LIMITS = [
     ('"segmentLength": "PT30S"', '"segmentLength": "PT5M"'),
     ('"segmentLength": "PT30S"', '"segmentLength": "PT2M30S"'),
     ('"retentionPeriod": "P7D"', '"retentionPeriod": "P1D"'),
-    ('"hubInputName": "open"', '"hubInputName": null'),
     ("street-${System.TopologyName}-${System.Runtime.DateTime}", "street-${System.PipelineName}"),
     ("street-${System.TopologyName}-${System.Runtime.DateTime}", "${System.Runtime.DateTime}"),
     (

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
 from framewire.errors import FramewireError
-from framewire.hub import HubMessage, Publisher
+from framewire.hub import BrokerAddress, HubMessage, Publisher
 from framewire.runner.api import ApiOptions, make_api
+from framewire.runner.inputs import Inputs
 from framewire.runner.methods import Methods
 from framewire.runner.processes import Processes
 from framewire.runner.store import Store
@@ -30,12 +31,16 @@ class RunnerOptions:
         api: Who may use the API.
         module: The module's name in the subjects of messages.
         allow_files: The folder below which sources may be files or devices; None for nowhere.
+        broker: Where methods and inputs are taken over MQTT, too; None for nowhere.
+        trusted_certificates: PEM file of authorities for that broker; None for the system's.
     """
 
     data: Path
     api: ApiOptions
     module: str = "avaedge"
     allow_files: Path | None = None
+    broker: BrokerAddress | None = None
+    trusted_certificates: Path | None = None
 
 
 class _Server(uvicorn.Server):
@@ -76,6 +81,8 @@ async def run_service(
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             host, port = listener.getsockname()[:2]
             say(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+            if options.broker is not None:
+                await opened.enter_async_context(_control(options.broker, options, methods, processes, say))
             for failure in await methods.resume():
                 say(f"not active again: {failure}")
             await stop.wait()
@@ -83,6 +90,23 @@ async def run_service(
             await serving
     finally:
         store.close()
+
+
+@contextlib.asynccontextmanager
+async def _control(
+    broker: BrokerAddress, options: RunnerOptions, methods: Methods, processes: Processes, say: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Methods and inputs over MQTT, which only those who use it need a library for."""
+    from framewire.runner.rpc import MqttControl
+
+    control = MqttControl(
+        broker, methods, Inputs(processes), note=say, trusted_certificates=options.trusted_certificates
+    )
+    async with control:
+        say(f"methods are taken at {broker}/rpc/+, messages for pipelines at {broker}/inputs/+")
+        yield
+    causes = ", ".join(f"{count} {cause.value}" for cause, count in control.dropped.items())
+    say(f"mqtt: {control.answered} answers" + (f" (dropped: {causes})" if causes else ""))
 
 
 def _listen(options: ApiOptions) -> socket.socket:
