@@ -76,6 +76,7 @@ async def controlled(broker: Broker, folder: Path) -> AsyncIterator[Control]:
     try:
         async with mqtt:
             await mqtt.listening.wait()
+            notes.clear()
             yield Control(mqtt, shelf, takers, notes)
     finally:
         store.close()
@@ -191,7 +192,10 @@ async def test_a_request_that_nobody_waits_for_is_not_carried_out(broker: Broker
         await requester.send("site/rpc/pipelineTopologySet", topology(), response_topic="")
         assert await requester.ask("site/rpc/pipelineTopologyList", {}) == ("200", {"value": []})
     assert control.mqtt.dropped == {RpcDrop.NO_RESPONSE_TOPIC: 1}
-    assert control.notes == ["mqtt: a request for 'pipelineTopologySet' has no response topic"]
+    assert control.notes == [
+        "mqtt: a request for 'pipelineTopologySet' has no response topic",
+        "mqtt: 1 answered (dropped: 1 no-response-topic)",
+    ]
 
 
 async def test_a_request_that_the_broker_keeps_is_carried_out_once(broker: Broker, tmp_path: Path) -> None:
@@ -249,7 +253,7 @@ async def test_answers_that_nobody_takes_are_bounded(
     async with controlled(broker, tmp_path) as control, requesting(broker) as requester:
         await requester.send("site/rpc/livePipelineList", {}, b"one")
         await until(lambda: control.mqtt.dropped[RpcDrop.FLOODED] == 1)
-    assert control.notes == ["mqtt: 0 answers wait for the broker; further ones are dropped"]
+    assert control.notes[:1] == ["mqtt: 0 answers wait for the broker; further ones are dropped"]
 
 
 async def test_what_is_under_way_at_the_end_is_answered(broker: Broker, tmp_path: Path) -> None:
@@ -284,7 +288,7 @@ async def test_who_may_ask_is_the_brokers_affair(tmp_path: Path) -> None:
         async with controlled(broker, tmp_path) as control, requesting(broker) as requester:
             await requester.send("site/rpc/livePipelineList", {}, b"one")
             await until(lambda: control.mqtt.dropped[RpcDrop.UNANSWERABLE] == 1)
-        assert control.notes == ["mqtt: the broker refuses an answer for 'answers/me' (reason 0x87)"]
+        assert control.notes[:1] == ["mqtt: the broker refuses an answer for 'answers/me' (reason 0x87)"]
     finally:
         broker.kill()
 
@@ -316,6 +320,6 @@ async def test_messages_for_pipelines_are_handed_on_and_answered_on_demand(broke
         await requester.send("site/inputs/nobodys", 5, response_topic="")
         await until(lambda: len(control.takers.got) == 5)
     assert [message.body for message in control.takers.got] == [{"door": 1}, 2, 3, 4, 5]
-    assert control.notes == [
+    assert control.notes[:1] == [
         "mqtt: input 'nobodys': no active live pipeline has an IotHubMessageSource with hubInputName 'nobodys'"
     ]

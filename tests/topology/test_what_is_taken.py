@@ -63,6 +63,12 @@ def test_what_nodes_do_not_do_yet_is_said_of_each() -> None:
     assert lines_of(STREET) == []
 
 
+def test_a_message_source_without_an_input_is_told() -> None:
+    (line,) = of_rules(swapped(RECORDER, ('"hubInputName": "open"', '"hubInputName": null')))
+    assert line.endswith("no hubInputName: no message reaches it; allowed: a name, which messages are sent to")
+    assert "warning" in line
+
+
 @pytest.mark.parametrize(("old", "new"), LIMITS)
 def test_a_value_at_its_limit_is_taken(old: str, new: str) -> None:
     assert of_rules(swapped(STREET, (old, new))) == []

@@ -81,9 +81,12 @@ class MqttControl:
         trusted_certificates: Path | None = None,
         backoff: BackoffOptions | None = None,
     ) -> None:
+        self._address = address
+        self._note = note
         self._methods = methods
         self._inputs = inputs
         self._complaints = Complaints(lambda line: note(f"mqtt: {line}"))
+        self._input_complaints = Complaints(lambda line: note(f"mqtt: {line}"))
         self._listener = MqttListener(
             address,
             {"rpc": self._take_request, "inputs": self._take_input},
@@ -102,6 +105,7 @@ class MqttControl:
 
     async def __aenter__(self) -> Self:
         await self._listener.__aenter__()
+        self._note(f"methods are taken at {self._address}/rpc/+, messages for pipelines at {self._address}/inputs/+")
         return self
 
     async def __aexit__(
@@ -117,6 +121,8 @@ class MqttControl:
             for task in self._under_way:
                 task.cancel()
             await self._listener.__aexit__(kind, error, trace)
+        causes = ", ".join(f"{count} {cause.value}" for cause, count in self.dropped.items())
+        self._note(f"mqtt: {self.answered} answered" + (f" (dropped: {causes})" if causes else ""))
 
     def _take_request(self, method: str, received: Received) -> None:
         if not received.response_topic:
@@ -154,7 +160,7 @@ class MqttControl:
         if received.response_topic:
             self._answer(received, answer)
         elif answer.is_error and answer.body is not None:
-            self._complaints.tell(f"input {name[:80]!r}: {answer.body['error']['message']}")
+            self._input_complaints.tell(f"input {name[:80]!r}: {answer.body['error']['message']}")
 
     def _answer(self, request: Received, answer: Answer) -> None:
         if len(self._sending) >= MOST_UNACKNOWLEDGED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,12 +77,12 @@ async def run_service(
             opened.push_async_callback(processes.close)
             methods = Methods(store, processes, allow_files=options.allow_files)
             api = make_api(methods, processes, options.api)
+            control = _control(options, methods, processes, say)
             server = _Server(uvicorn.Config(api, log_level="warning", lifespan="off", access_log=False))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             host, port = listener.getsockname()[:2]
             say(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
-            if options.broker is not None:
-                await opened.enter_async_context(_control(options.broker, options, methods, processes, say))
+            await opened.enter_async_context(control)
             for failure in await methods.resume():
                 say(f"not active again: {failure}")
             await stop.wait()
@@ -92,21 +92,17 @@ async def run_service(
         store.close()
 
 
-@contextlib.asynccontextmanager
-async def _control(
-    broker: BrokerAddress, options: RunnerOptions, methods: Methods, processes: Processes, say: Callable[[str], None]
-) -> AsyncIterator[None]:
+def _control(
+    options: RunnerOptions, methods: Methods, processes: Processes, say: Callable[[str], None]
+) -> contextlib.AbstractAsyncContextManager[object]:
     """Methods and inputs over MQTT, which only those who use it need a library for."""
+    if options.broker is None:
+        return contextlib.nullcontext()
     from framewire.runner.rpc import MqttControl
 
-    control = MqttControl(
-        broker, methods, Inputs(processes), note=say, trusted_certificates=options.trusted_certificates
+    return MqttControl(
+        options.broker, methods, Inputs(processes), note=say, trusted_certificates=options.trusted_certificates
     )
-    async with control:
-        say(f"methods are taken at {broker}/rpc/+, messages for pipelines at {broker}/inputs/+")
-        yield
-    causes = ", ".join(f"{count} {cause.value}" for cause, count in control.dropped.items())
-    say(f"mqtt: {control.answered} answers" + (f" (dropped: {causes})" if causes else ""))
 
 
 def _listen(options: ApiOptions) -> socket.socket:
