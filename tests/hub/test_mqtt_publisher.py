@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from mosquitto_broker import Broker, Watcher, until
+from mosquitto_broker import Broker, Watcher, make_certificate, until
 
 from framewire.errors import ConfigurationError
 from framewire.hub import DropCause, Envelope, HubMessage, parse_broker
@@ -486,8 +486,7 @@ async def test_a_broker_that_stands_still_does_not_hold_up_the_end(broker: Broke
 @pytest.mark.parametrize("is_trusted", [True, False])
 async def test_an_encrypted_broker_is_checked(tmp_path: Path, is_trusted: bool) -> None:
     folder = tmp_path / "broker"
-    await asyncio.to_thread(make_certificate, folder)
-    files = [f"certfile {folder / 'cert.pem'}", f"keyfile {folder / 'key.pem'}"]
+    files = await asyncio.to_thread(make_certificate, folder)
     broker = Broker(folder, *files).start()
     address = parse_broker(f"mqtts://127.0.0.1:{broker.port}/site")
     notes = Notes()
@@ -507,16 +506,6 @@ async def test_an_encrypted_broker_is_checked(tmp_path: Path, is_trusted: bool) 
     finally:
         await publisher.close(0.1)
         broker.kill()
-
-
-def make_certificate(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
-    name = ["-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1"]
-    try:
-        subprocess.run([*words.split(), *name], cwd=folder, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("needs openssl to make a certificate")
 
 
 def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:

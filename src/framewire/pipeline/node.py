@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from framewire.model.inference import Inference
 from framewire.pipeline.profile import Profile
-from framewire.pipeline.sample import MediaSample
+from framewire.pipeline.sample import Event, MediaSample
 
 if TYPE_CHECKING:
     import asyncio
@@ -65,11 +65,13 @@ class NodeCounts:
     Args:
         received: Frames that reached it.
         inferred: Frames in which it found something.
+        events: Events that reached it, beside the frames.
         dropped: Frames that it did not work on although it should have, by cause. Two threads write it: read a copy.
     """
 
     received: int = 0
     inferred: int = 0
+    events: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
 
@@ -132,6 +134,14 @@ class Node(ABC):
     @abstractmethod
     def receive(self, sample: MediaSample) -> None:
         """Works on a frame and passes it on; never raises for what a frame or a peer does."""
+
+    def deliver_event(self, event: Event) -> None:
+        """An event arrives; on the event loop."""
+        self.counts.events += 1
+        self.receive_event(event)
+
+    def receive_event(self, event: Event) -> None:  # noqa: B027 # most nodes have no use for one
+        """Works on an event; never raises for what is in it."""
 
     async def open(self) -> None:  # noqa: B027 # many nodes have nothing to do here
         """Called on the loop before the first frame; does not wait for anybody far away."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,21 @@ class Ticket:
             is_last = self._count == 0
         if is_last:
             self._window.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a media time, beside the frames: what opens a gate.
+
+    Args:
+        timestamp: Media time in ticks of 1/90,000 s since 1970, UTC.
+        body: Any JSON.
+        properties: What is said about it.
+    """
+
+    timestamp: int
+    body: Any = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from framewire import __version__
 from framewire.errors import ConfigurationError
 from framewire.runner.answers import Answer, Code, Json, MethodError
+from framewire.runner.inputs import Inputs
 from framewire.runner.methods import METHODS, Methods
 from framewire.runner.processes import Processes
 
@@ -71,6 +72,7 @@ class ApiOptions:
 
 def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> FastAPI:
     """The application that an ASGI server runs."""
+    inputs = Inputs(processes)
     api = FastAPI(
         title="framewire runner",
         version=__version__,
@@ -92,6 +94,15 @@ def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> Fas
     ) -> Response:
         """Calls a direct method."""
         return _response(await methods.call(name, document))
+
+    @api.post(
+        "/api/inputs/{hub_input:path}",
+        responses={**_ERRORS, 503: {"description": "ServerBusy: the pipelines that have the input cannot take it"}},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
+    )
+    async def input_message(request: Request, hub_input: str) -> Response:
+        """A message from outside, for all active pipelines that have an IotHubMessageSource of this hubInputName."""
+        return _response(inputs.post(hub_input, await request.body()))
 
     @api.get("/api/pipelines", responses=_ERRORS)
     async def pipelines() -> Json:

@@ -13,7 +13,7 @@ from typing import Any
 
 from framewire.errors import FramewireError
 from framewire.pipeline.live import LivePipeline, PipelineOptions
-from framewire.runner.jobs import Job, line_of, line_of_message
+from framewire.runner.jobs import Job, input_of_line, line_of, line_of_message
 from framewire.topology import load_topology
 
 _STATUS_S = 1.0
@@ -60,7 +60,7 @@ async def _run() -> int:
         lambda message: output.write(line_of_message(message)),
         lambda note: output.write(line_of(note=note)),
     )
-    watching = asyncio.ensure_future(_stop_at_end(reader, stop))
+    watching = asyncio.ensure_future(_listen(reader, pipeline, stop))
     telling = asyncio.ensure_future(_tell(pipeline, output, stop))
     try:
         await pipeline.run(stop)
@@ -80,9 +80,10 @@ async def _run() -> int:
     return 0
 
 
-async def _stop_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
-    """Ends the pipeline when the runner says so, or is no more."""
-    await reader.read()
+async def _listen(reader: asyncio.StreamReader, pipeline: LivePipeline, stop: asyncio.Event) -> None:
+    """Takes messages from outside; ends the pipeline when the runner says so, or is no more."""
+    while line := await reader.readline():
+        pipeline.receive(input_of_line(line))
     stop.set()
 
 
@@ -115,10 +116,15 @@ def _status(pipeline: LivePipeline, output: _Output) -> dict[str, Any]:
             "received_bytes": 0 if capture is None else capture.received_bytes,
             "last_error": None if capture is None else capture.last_error,
         },
+        "inputs": {
+            node.name: {"hubInputName": node.hub_input, "received": node.received}
+            for node in pipeline.graph.message_sources
+        },
         "nodes": {
             node.name: {
                 "received": node.counts.received,
                 "inferred": node.counts.inferred,
+                "events": node.counts.events,
                 "dropped": dict(node.counts.dropped),
             }
             for node in pipeline.graph.processors
