@@ -49,6 +49,12 @@ _FLUSH_S = 10.0
     help="A file is read as fast as the extensions answer, and nothing is dropped.",
 )
 @click.option("--profile", "is_profiled", is_flag=True, help="Say at the end where the CPU time went, node by node.")
+@click.option(
+    "--metrics-port",
+    "metrics",
+    metavar="[ADDRESS:]PORT",
+    help="Answer Prometheus there; without an address on this machine alone, 0 for a free port.",
+)
 def run(**arguments: Any) -> int:  # click's; each is typed by its option
     """Runs TOPOLOGY.json: cameras in, messages out.
 
@@ -73,12 +79,18 @@ async def _run(
     is_loop: bool,
     is_lossless: bool,
     is_profiled: bool,
+    metrics: str | None,
 ) -> int:
     from framewire.hub import open_publisher
     from framewire.pipeline.live import LivePipeline, PipelineOptions
 
     if not 0 < outbox_mib < float("inf"):
         raise ConfigurationError(f"--outbox-mib is {outbox_mib:g}", allowed="a number above 0")
+    listen = None
+    if metrics is not None:
+        from framewire.pipeline.metrics import figures_of, serve_metrics
+
+        listen = read_listen(metrics)
     loaded = load(topology, settings, name)
     publishers = [
         open_publisher("-", is_body_only=body_only, note=say),
@@ -117,12 +129,27 @@ async def _run(
             for publisher in publishers:
                 await publisher.open()
                 opened.push_async_callback(publisher.close, _FLUSH_S)
+            if listen is not None:
+                bound = opened.enter_context(serve_metrics(lambda: [figures_of(pipeline)], *listen))
+                say(f"metrics on http://{f'[{listen[0]}]' if ':' in listen[0] else listen[0]}:{bound}/metrics")
             with _status(pipeline):
                 await pipeline.run(stop)
     if pipeline.profile is not None:
         for line in profile_lines(pipeline.profile.table()):
             say(line)
     return 1 if unread else 0
+
+
+def read_listen(text: str) -> tuple[str, int]:
+    """Reads `[ADDRESS:]PORT`; without an address it is this machine's own.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port[:6]) <= 65_535):
+        raise ConfigurationError(f"--metrics-port is {text[:80]!r}", allowed="PORT or ADDRESS:PORT, a port 0 to 65535")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def load(path: str, settings: tuple[str, ...], name: str | None) -> Topology:
