@@ -73,9 +73,14 @@ async def test_a_pipeline_is_active_publishes_and_ends(runner: tuple[Processes, 
     assert process_id(one) == number
     await until(lambda: any(message.is_inference for message in messages))
     await until(lambda: one.report("gate-1")["source"]["frames"] > 15)
+    await until(lambda: one.report("gate-1")["source"]["frames_per_s"] > 0)
+    (figures,) = one.figures()
+    assert (figures.topology, figures.pipeline, figures.is_active) == ("Motion", "gate-1", True)
+    assert set(figures.latencies) == {"motion"}
     await one.deactivate("gate-1")
     assert one.state("gate-1") == "inactive"
     assert one.report("gate-1") == {"state": "inactive"}
+    assert list(one.figures()) == []
     assert not is_running(number)
     assert messages[-1].body == {"previousState": "deactivating", "state": "inactive"}
     assert messages[-1].application_properties["subject"] == "/edgeModules/edge/livePipelines/gate-1"

@@ -62,9 +62,14 @@ def test_a_pipeline_is_set_activated_seen_and_deactivated(api: Api) -> None:
     found = api.state("gate-1")
     assert (found["state"], found["source"]["state"], found["restarts"]) == ("active", "streaming", 0)
     assert found["nodes"]["motion"]["received"] > 0
+    answer = api.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 'va_active_live_pipelines{pipeline_topology="Motion"} 1.0' in answer.text.splitlines()
+    assert 'va_data_dropped_total{data_kind="video",live_pipeline="gate-1",node="motion",' in answer.text
     (listed,) = api.client.get("/api/pipelines").json()["pipelines"]
     assert (listed["name"], listed["topology"]) == ("gate-1", "Motion")
     assert api("livePipelineDeactivate", named("gate-1")) == (200, {})
+    assert "gate-1" not in api.client.get("/metrics").text
     assert api("livePipelineDelete", named("gate-1")) == (200, {})
     assert api("livePipelineDelete", named("gate-1")) == (204, None)
     assert api.client.get("/api/pipelines/gate-1").status_code == 404
@@ -105,6 +110,7 @@ def test_a_token_guards_everything_but_health(tmp_path: Path) -> None:
     with running("runner", "--data", tmp_path / "data", "--port", 0, "--token-file", token) as one:
         address = address_of(one)
         assert httpx.get(f"{address}/api/pipelines", trust_env=False).status_code == 401
+        assert httpx.get(f"{address}/metrics", trust_env=False).status_code == 401
         wrong = {"Authorization": "Bearer wrong"}
         assert httpx.get(f"{address}/api/pipelines", headers=wrong, trust_env=False).status_code == 401
         assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200

@@ -56,6 +56,12 @@ _FLUSH_S = 10.0
     help="A file is read as fast as the extensions answer, and nothing is dropped.",
 )
 @click.option("--profile", "is_profiled", is_flag=True, help="Say at the end where the CPU time went, node by node.")
+@click.option(
+    "--metrics-port",
+    "metrics",
+    metavar="[ADDRESS:]PORT",
+    help="Answer Prometheus there; without an address on this machine alone, 0 for a free port.",
+)
 def run(**arguments: Any) -> int:  # click's; each is typed by its option
     """Runs TOPOLOGY.json: cameras in, messages out.
 
@@ -81,6 +87,7 @@ async def _run(
     is_loop: bool,
     is_lossless: bool,
     is_profiled: bool,
+    metrics: str | None,
 ) -> int:
     from framewire.hub import open_publisher
     from framewire.pipeline.live import LivePipeline, PipelineOptions
@@ -88,6 +95,11 @@ async def _run(
     if not 0 < outbox_mib < float("inf"):
         raise ConfigurationError(f"--outbox-mib is {outbox_mib:g}", allowed="a number above 0")
     certificates = certificates_for(trusted_certificates, outputs)
+    listen = None
+    if metrics is not None:
+        from framewire.pipeline.metrics import figures_of, serve_metrics
+
+        listen = read_listen(metrics)
     loaded = load(topology, settings, name)
     publishers = [
         open_publisher("-", is_body_only=body_only, note=say),
@@ -133,6 +145,9 @@ async def _run(
             if pipeline.hub_inputs:
                 for inputs in brokers_inputs(outputs, pipeline, certificates):
                     await opened.enter_async_context(inputs)
+            if listen is not None:
+                bound = opened.enter_context(serve_metrics(lambda: [figures_of(pipeline)], *listen))
+                say(f"metrics on http://{f'[{listen[0]}]' if ':' in listen[0] else listen[0]}:{bound}/metrics")
             with _status(pipeline):
                 await pipeline.run(stop)
     if pipeline.profile is not None:
@@ -155,6 +170,18 @@ def brokers_inputs(outputs: tuple[str, ...], pipeline: LivePipeline, certificate
         for name in sorted(pipeline.hub_inputs):
             say(f"messages are taken at {broker}/inputs/{topic_level(name)}")
     return [MqttInputs(broker, pipeline.receive, note=say, trusted_certificates=certificates) for broker in brokers]
+
+
+def read_listen(text: str) -> tuple[str, int]:
+    """Reads `[ADDRESS:]PORT`; without an address it is this machine's own.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port[:6]) <= 65_535):
+        raise ConfigurationError(f"--metrics-port is {text[:80]!r}", allowed="PORT or ADDRESS:PORT, a port 0 to 65535")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def load(path: str, settings: tuple[str, ...], name: str | None) -> Topology:

@@ -65,6 +65,8 @@ class LivePipeline:
         self._loop = asyncio.get_running_loop()
         self._publish = publish
         self._note = note
+        self.topology_name = topology.name
+        self.name = topology.pipeline_name
         self._envelope = Envelope(options.module, topology.pipeline_name)
         self.profile = Profile() if options.is_profiled else None
         self.state = PipelineState.INACTIVE

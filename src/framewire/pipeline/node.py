@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from framewire.model.inference import Inference
+from framewire.pipeline.latency import LatencyWindow
 from framewire.pipeline.profile import Profile
 from framewire.pipeline.sample import Event, MediaSample
 
@@ -94,6 +96,7 @@ class Node(ABC):
     def __init__(self, name: str, surroundings: Surroundings) -> None:
         self.name = name
         self.counts = NodeCounts()
+        self.latency = LatencyWindow()
         self._surroundings = surroundings
         self._edges: list[Edge] = []
         self._sinks: list[HubMessageSinkNode] = []
@@ -154,6 +157,8 @@ class Node(ABC):
 
     def emit(self, sample: MediaSample) -> None:
         """Passes a frame on."""
+        now_s = time.monotonic()
+        self.latency.add(now_s, now_s - sample.received_s)
         for edge in self._edges:
             edge.target.deliver(sample if edge.has_inferences else sample.without_inferences())
 

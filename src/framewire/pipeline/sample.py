@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -90,11 +91,13 @@ class MediaSample:
         picture: The frame.
         inferences: All that was found so far, in the order in which it was found.
         ticket: Of a source that waits; None of a live one.
+        received_s: When the source had it decoded, by `time.monotonic`.
     """
 
     picture: Picture
     inferences: tuple[Inference, ...] = ()
     ticket: Ticket | None = None
+    received_s: float = field(default_factory=time.monotonic)
 
     @property
     def timestamp(self) -> int:

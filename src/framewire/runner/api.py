@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from framewire import __version__
 from framewire.errors import ConfigurationError
+from framewire.pipeline.metrics import CONTENT_TYPE_LATEST, generate_latest, make_registry
 from framewire.runner.answers import Answer, Code, Json, MethodError
 from framewire.runner.inputs import Inputs
 from framewire.runner.methods import METHODS, Methods
@@ -123,6 +124,13 @@ def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> Fas
         if answer.is_error:
             return _response(answer)
         return JSONResponse({"name": name, **processes.report(name)})
+
+    registry = make_registry(processes.figures)
+
+    @api.get("/metrics", responses=_ERRORS)
+    async def metrics() -> Response:
+        """The figures of the live pipelines, for Prometheus."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @api.get("/healthz")
     async def health() -> Json:

@@ -9,14 +9,16 @@ import logging
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from framewire.hub import HubMessage, InputMessage
 from framewire.hub.backoff import Backoff, BackoffOptions
+from framewire.pipeline.metrics import Figures
 from framewire.runner.answers import Json, MethodError
 from framewire.runner.inputs import Delivery
 from framewire.runner.jobs import Job, line_of_input
+from framewire.runner.totals import Totals
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ class LiveProcess:
         """Why it ended or what it complained about last."""
         self.inputs_missed = 0
         """Messages from outside that it could not take."""
+        self.totals = Totals(job.name)
+        """What all its processes have counted."""
         self.restarts = 0
         """How often it was started again."""
 
@@ -152,6 +156,7 @@ class LiveProcess:
                 self.last_error = self.last_error or f"its process ended with {how}"
         finally:
             watching.cancel()
+            self.totals.end()
             self._kill()
             await process.wait()
 
@@ -165,6 +170,7 @@ class LiveProcess:
                     self._publish(HubMessage(body, properties, output))
                 case {"status": status}:
                     self.status = status
+                    self.totals.note(status)
                     if status["state"] == "active":
                         self._is_active.set()
                 case {"note": note}:
@@ -215,6 +221,12 @@ class Processes:
             "inputs_missed": live.inputs_missed,
             "last_error": live.last_error,
         }
+
+    def figures(self) -> Iterator[Figures]:
+        """The figures of the pipelines at work."""
+        for live in self._running.values():
+            if (found := live.totals.figures(is_active=live.state == "active")) is not None:
+                yield found
 
     async def activate(self, name: str, topology: str, settings: Mapping[str, str]) -> None:
         """Starts a pipeline; returns when it is active. At once when it is already.
