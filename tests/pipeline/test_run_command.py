@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from command_line import PATIENCE_S, command, documents, environment, framewire, refused, running
 from pipeline_documents import grpc, hub, motion, source, topology, written
@@ -275,3 +276,24 @@ def test_a_reader_that_goes_away_ends_the_run(tmp_path: Path) -> None:
         pipeline.stdout.close()
         assert pipeline.wait(PATIENCE_S) == 1
         assert "Traceback" not in pipeline.stderr.read()
+
+
+def test_prometheus_is_answered_while_it_runs(tmp_path: Path) -> None:
+    path = written(tmp_path, topology(source("test:size=160x90"), motion(), hub("motion")))
+    with running("run", path, "--metrics-port", 0) as one:
+        url = one.until_said(r"metrics on (http://127\.0\.0\.1:\d+/metrics)")[1]
+        one.until_printed(3)
+        text = httpx.get(url, trust_env=False).text
+        assert 'va_active_live_pipelines{pipeline_topology="Tested"} 1.0' in text.splitlines()
+        of = 'live_pipeline="Tested",node="motion",pipeline_topology="Tested"'
+        assert f'va_data_dropped_total{{data_kind="video",{of}}} 0.0' in text.splitlines()
+        assert f"va_cumulative_latency_seconds_max{{{of}}} " in text
+        port = url.rpartition(":")[2].partition("/")[0]
+        assert f"port {port} of 127.0.0.1 cannot be used" in refused("run", path, "--metrics-port", port, code=1)
+        assert one.stop() == 0
+
+
+@pytest.mark.parametrize("listen", ["70000", "somewhere", "127.0.0.1:", "-1"])
+def test_a_metrics_port_that_is_none_is_refused_in_one_line(listen: str, tmp_path: Path) -> None:
+    path = written(tmp_path, topology(source(SCENE), motion(), hub("motion")))
+    assert "--metrics-port is" in refused("run", path, f"--metrics-port={listen}")
