@@ -87,6 +87,13 @@ def bench_options() -> str:
     return _options_table(bench)
 
 
+def runner_options() -> str:
+    """The options of ``framewire runner``."""
+    from framewire.cli.runner import runner
+
+    return _options_table(runner)
+
+
 def run_options() -> str:
     """The options of ``framewire run``."""
     from framewire.cli.run import run
@@ -135,6 +142,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "check-options": check_options,
     "bench-options": bench_options,
     "run-options": run_options,
+    "runner-options": runner_options,
     "validate-options": validate_options,
     "rules": rules,
     "processors": processors,

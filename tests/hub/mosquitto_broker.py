@@ -42,7 +42,7 @@ class Broker:
         if program is None:
             pytest.skip("needs the Debian package mosquitto")
         self._program = program
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -52,19 +52,19 @@ class Broker:
 
     def configure(self, *configuration: str) -> None:
         """Changes what it will do when it is started the next time; a line with the name of one replaces it."""
-        text = _CONFIGURATION.format(port=self.port, folder=self._folder, more="\n".join(configuration))
+        text = _CONFIGURATION.format(port=self.port, folder=self.folder, more="\n".join(configuration))
         names = {line.split()[0] for line in configuration}
         head = [line for line in text.splitlines() if line and (line in configuration or line.split()[0] not in names)]
-        (self._folder / "broker.conf").write_text("\n".join(head) + "\n")
+        (self.folder / "broker.conf").write_text("\n".join(head) + "\n")
 
     def start(self) -> Broker:
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._program, "-c", str(self._folder / "broker.conf")], stdout=subprocess.DEVNULL, stderr=log
+                [self._program, "-c", str(self.folder / "broker.conf")], stdout=subprocess.DEVNULL, stderr=log
             )
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert self._process.poll() is None, (self.folder / "log").read_text()
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return self
         raise AssertionError("the broker does not listen")
@@ -103,6 +103,18 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     made.kill()
 
 
+def make_certificate(folder: Path) -> list[str]:
+    """A certificate for 127.0.0.1, which is its own authority; the lines of a broker that shows it."""
+    folder.mkdir(exist_ok=True)
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
+    name = ["-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1"]
+    try:
+        subprocess.run([*words.split(), *name], cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs openssl to make a certificate")
+    return [f"certfile {folder / 'cert.pem'}", f"keyfile {folder / 'key.pem'}"]
+
+
 @dataclass(frozen=True)
 class Seen:
     topic: str
@@ -124,35 +136,42 @@ class Watcher:
         """Takes what is there and what comes."""
         connect: Any = Properties(PacketTypes.CONNECT)
         connect.SessionExpiryInterval = 10_000
-        async with aiomqtt.Client(
+        client = aiomqtt.Client(
             "127.0.0.1",
             self._port,
             identifier="watcher",
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=False,
             properties=connect,
-        ) as client:
-            await client.subscribe(f"{self._prefix}/#", qos=1)
-            taking = asyncio.create_task(self._take(client))
-            try:
+        )
+        taking: asyncio.Task[None] | None = None
+        try:
+            async with client:
+                await client.subscribe(f"{self._prefix}/#", qos=1)
+                taking = asyncio.create_task(self._take(client))
                 yield self.seen
-            finally:
-                taking.cancel()
+        finally:
+            if taking is not None:
+                # It ends with the connection. What it has not seen then is acknowledged, and does not come again.
                 await asyncio.wait([taking])
-                if not taking.cancelled():
-                    taking.exception()
+                taking.exception()
+                while len(client.messages):
+                    self._see(client._queue.get_nowait())
 
     async def _take(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            properties: Any = message.properties
-            self.seen.append(
-                Seen(
-                    str(message.topic),
-                    bytes(message.payload).decode(),
-                    dict(getattr(properties, "UserProperty", [])),
-                    getattr(properties, "ContentType", ""),
-                )
+            self._see(message)
+
+    def _see(self, message: aiomqtt.Message) -> None:
+        properties: Any = message.properties
+        self.seen.append(
+            Seen(
+                str(message.topic),
+                bytes(message.payload).decode(),
+                dict(getattr(properties, "UserProperty", [])),
+                getattr(properties, "ContentType", ""),
             )
+        )
 
 
 async def until(is_so: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:

@@ -10,9 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from mosquitto_broker import Broker, Watcher, until
+from mosquitto_broker import Broker, Watcher, make_certificate, until
 
 from framewire.errors import ConfigurationError
 from framewire.hub import DropCause, Envelope, HubMessage, parse_broker
@@ -131,6 +132,18 @@ async def test_a_broker_that_dies_and_returns_gets_everything_in_order(
         f"{url(broker)} cannot be reached ([Errno 111] Connection refused)",
         f"{url(broker)} is there again",
     ]
+
+
+async def test_a_connection_that_breaks_while_something_is_to_be_written_is_no_fault_of_the_loop() -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+    client = broker_module.Connection(parse_broker("mqtt://127.0.0.1/site"), None)._client
+    ours, its = socket.socketpair()
+    client._on_socket_register_write(client._client, None, ours)
+    ours.close()
+    its.close()
+    await asyncio.sleep(0)
+    assert faults == []
 
 
 async def test_a_broker_that_dies_in_the_middle_gets_everything_at_least_once(broker: Broker, tmp_path: Path) -> None:
@@ -486,8 +499,7 @@ async def test_a_broker_that_stands_still_does_not_hold_up_the_end(broker: Broke
 @pytest.mark.parametrize("is_trusted", [True, False])
 async def test_an_encrypted_broker_is_checked(tmp_path: Path, is_trusted: bool) -> None:
     folder = tmp_path / "broker"
-    await asyncio.to_thread(make_certificate, folder)
-    files = [f"certfile {folder / 'cert.pem'}", f"keyfile {folder / 'key.pem'}"]
+    files = await asyncio.to_thread(make_certificate, folder)
     broker = Broker(folder, *files).start()
     address = parse_broker(f"mqtts://127.0.0.1:{broker.port}/site")
     notes = Notes()
@@ -507,16 +519,6 @@ async def test_an_encrypted_broker_is_checked(tmp_path: Path, is_trusted: bool) 
     finally:
         await publisher.close(0.1)
         broker.kill()
-
-
-def make_certificate(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
-    name = ["-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1"]
-    try:
-        subprocess.run([*words.split(), *name], cwd=folder, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("needs openssl to make a certificate")
 
 
 def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:

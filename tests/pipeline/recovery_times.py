@@ -60,7 +60,7 @@ def grpc_extension(folder: Path) -> str:
             model.process.wait()
             time.sleep(AWAY_S)
             with serving(where=("--port", model.address.rpartition(":")[2], "--host", "127.0.0.1")):
-                return f"{seconds_until_inferred(pipeline):.1f} s"
+                return f"{seconds_until_inferred(pipeline):.2f} s"
 
 
 def http_extension(folder: Path) -> str:
@@ -76,7 +76,7 @@ def http_extension(folder: Path) -> str:
             model, _ = answering(urlsplit(address).port or 0)
             taken_s = seconds_until_inferred(pipeline)
             model.kill()
-            return f"{taken_s:.1f} s"
+            return f"{taken_s:.2f} s"
 
 
 def answering(port: int = 0) -> tuple[SpawnProcess, str]:
@@ -133,7 +133,7 @@ async def _broker(folder: Path, *, is_disk_full: bool) -> str:
         async with watcher.watching() as seen:
             await until(lambda: distinct(seen) == len(pipeline.out))
     made.kill()
-    return f"{taken_s:.1f} s; {len(pipeline.out)} messages, none lost"
+    return f"{taken_s:.2f} s; {len(pipeline.out)} messages, none lost"
 
 
 def distinct(seen: list[Any]) -> int:
@@ -169,7 +169,7 @@ def live_process(folder: Path) -> str:
         runner.until_said("ended with signal 9")
         taken_s = time.monotonic() - begun_s + seconds_until_inferred(runner)
         assert runner.stop() == 0
-        return f"{taken_s:.1f} s"
+        return f"{taken_s:.2f} s"
 
 
 def whole_runner(folder: Path) -> str:
@@ -182,7 +182,7 @@ def whole_runner(folder: Path) -> str:
         runner.until_inferred(1)
         taken_s = time.monotonic() - begun_s
         assert runner.stop() == 0
-        return f"{taken_s:.1f} s"
+        return f"{taken_s:.2f} s"
 
 
 TRIALS: dict[str, Callable[[Path], str]] = {

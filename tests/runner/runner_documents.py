@@ -47,6 +47,19 @@ def topology(name: str = "Motion", sensitivity: str = "high") -> dict[str, Any]:
     }
 
 
+def gated(name: str = "Gated", hub_input: str = "open") -> dict[str, Any]:
+    """A gate that messages from outside open."""
+    document = topology(name)
+    properties = document["properties"]
+    properties["parameters"].append({"name": "hubInput", "type": "string", "default": hub_input})
+    properties["sources"].append(
+        {"@type": PREFIX + "IotHubMessageSource", "name": "trigger", "hubInputName": "${hubInput}"}
+    )
+    inputs = [{"nodeName": "camera"}, {"nodeName": "trigger"}]
+    properties["processors"].append({"@type": PREFIX + "SignalGateProcessor", "name": "gate", "inputs": inputs})
+    return document
+
+
 def pipeline(name: str = "gate-1", url: str = "rtsp://camera/1", **parameters: str) -> dict[str, Any]:
     values = {"rtspUrl": url, **parameters}
     return {

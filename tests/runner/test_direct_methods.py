@@ -84,6 +84,48 @@ async def test_values_of_secret_parameters_and_written_passwords_are_not_answere
     ]
 
 
+async def test_what_was_answered_can_be_set_again_and_loses_no_secret(call: Runner) -> None:
+    document = topology()
+    document["properties"]["sources"][0]["endpoint"]["credentials"]["password"] = "hunter2"
+    first = await call("pipelineTopologySet", document)
+    await call("livePipelineSet", pipeline(url="rtsp://me:geheim@camera/1", rtspPassword="geheim"))
+    await call("livePipelineActivate", named("gate-1"))
+    kept = call.store.topology("Motion"), call.store.pipeline("gate-1")
+    for method, name in (("pipelineTopology", "Motion"), ("livePipeline", "gate-1")):
+        answered = await call(method + "Get", named(name))
+        assert "geheim" not in json.dumps(answered.body)
+        again = await call(method + "Set", answered.body)
+        assert (again.status, again.body) == (200, answered.body)
+    assert first.body == (await call("pipelineTopologyGet", named("Motion"))).body
+    assert (call.store.topology("Motion"), call.store.pipeline("gate-1")) == kept
+
+
+async def test_an_answer_that_was_changed_needs_its_secrets_again(call: Runner) -> None:
+    document = topology()
+    document["properties"]["sources"][0]["endpoint"]["credentials"]["password"] = "hunter2"
+    answered = (await call("pipelineTopologySet", document)).body
+    assert answered is not None
+    answered["properties"]["processors"][0]["sensitivity"] = "low"
+    lost = await call("pipelineTopologySet", answered)
+    assert error_of(lost) == (400, "BadRequest", ["PipelineValidationError"])
+    answered["properties"]["sources"][0]["endpoint"]["credentials"]["password"] = "hunter3"
+    lost = await call("pipelineTopologySet", answered)
+    assert lost.body is not None
+    (detail,) = lost.body["error"]["details"]
+    assert detail["target"] == "/properties/parameters/1/default"
+    assert "the default of rtspPassword is not answered" in detail["message"]
+    answered["properties"]["parameters"][1]["default"] = "new"
+    assert (await call("pipelineTopologySet", answered)).status == 200
+    await call("livePipelineSet", pipeline(url="rtsp://me:geheim@camera/1"))
+    shown = await call("livePipelineGet", named("gate-1"))
+    assert shown.body is not None
+    shown.body["properties"]["description"] = "changed"
+    masked = await call("livePipelineSet", shown.body)
+    assert masked.body is not None
+    assert masked.status == 400
+    assert masked.body["error"]["details"][0]["target"] == "/properties/parameters/0/value"
+
+
 async def test_a_topology_with_errors_is_refused_with_all_of_them(call: Runner) -> None:
     wrong = topology(sensitivity="extreme")
     wrong["properties"]["sinks"][0]["inputs"] = [{"nodeName": "motoin"}]

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner_documents import topology
+from runner_documents import gated, topology
 
-from framewire.hub import HubMessage
+from framewire.hub import HubMessage, InputMessage
 from framewire.runner import processes
 from framewire.runner.answers import MethodError
+from framewire.runner.inputs import Delivery
 from framewire.runner.processes import Processes
 
 PATIENCE_S = 30.0
@@ -72,9 +73,14 @@ async def test_a_pipeline_is_active_publishes_and_ends(runner: tuple[Processes, 
     assert process_id(one) == number
     await until(lambda: any(message.is_inference for message in messages))
     await until(lambda: one.report("gate-1")["source"]["frames"] > 15)
+    await until(lambda: one.report("gate-1")["source"]["frames_per_s"] > 0)
+    (figures,) = one.figures()
+    assert (figures.topology, figures.pipeline, figures.is_active) == ("Motion", "gate-1", True)
+    assert set(figures.latencies) == {"motion"}
     await one.deactivate("gate-1")
     assert one.state("gate-1") == "inactive"
     assert one.report("gate-1") == {"state": "inactive"}
+    assert list(one.figures()) == []
     assert not is_running(number)
     assert messages[-1].body == {"previousState": "deactivating", "state": "inactive"}
     assert messages[-1].application_properties["subject"] == "/edgeModules/edge/livePipelines/gate-1"
@@ -161,3 +167,30 @@ async def test_a_pipeline_whose_connections_hang_in_a_library_gets_another_proce
     assert report["last_error"] == "connections to the camera hang in a library; the process is started again"
     stuck = [message.body for message in messages if message.body.get("code") == "stuck"]
     assert stuck[0]["details"][0]["message"].startswith("3 connections to the camera hang")
+
+
+async def test_a_message_from_outside_reaches_those_that_have_its_input(
+    runner: tuple[Processes, list[HubMessage]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = runner
+    text = json.dumps(gated())
+    for name, hub_input in (("gate-1", "open"), ("gate-2", "open"), ("gate-3", "shut")):
+        await one.activate(name, text, {**SETTINGS, "hubInput": hub_input})
+    message = InputMessage("open", {"door": "\u00fc\n"}, {"eventTime": "2026-11-22T18:55:02.311Z"})
+    assert one.receive(message) == Delivery(("gate-1", "gate-2"), ())
+    assert one.receive(InputMessage("nobodys", 1)) == Delivery()
+    await until(lambda: one.report("gate-2")["nodes"]["gate"]["events"] == 1)
+    assert one.report("gate-2")["inputs"] == {"trigger": {"hubInputName": "open", "received": 1}}
+    assert one.report("gate-3")["inputs"] == {"trigger": {"hubInputName": "shut", "received": 0}}
+    # What a stuck one does not take, is not kept for it.
+    os.kill(process_id(one), signal.SIGSTOP)
+    try:
+        large = InputMessage("open", "x" * 250_000)
+        taken = [one.receive(large).taken for _ in range(8)]
+        assert ("gate-1", "gate-2") in taken
+        assert one.report("gate-1")["inputs_missed"] >= 1
+    finally:
+        os.kill(process_id(one), signal.SIGKILL)
+    await until(lambda: one.report("gate-1")["restarts"] == 1)
+    assert one.receive(message).missed == ("gate-1",)
+    await until(lambda: "gate-1" in one.receive(message).taken)

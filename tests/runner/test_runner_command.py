@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import httpx
 import pytest
-from runner_documents import named, pipeline, topology
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from runner_documents import gated, named, pipeline, topology
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "cli"))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / name) for name in ("cli", "hub"))
 
-from command_line import Running, documents, eventually, refused, running
+from command_line import PATIENCE_S, Running, documents, eventually, refused, running
+from mosquitto_broker import Broker, make_certificate
 
 
 class Api:
@@ -55,9 +62,14 @@ def test_a_pipeline_is_set_activated_seen_and_deactivated(api: Api) -> None:
     found = api.state("gate-1")
     assert (found["state"], found["source"]["state"], found["restarts"]) == ("active", "streaming", 0)
     assert found["nodes"]["motion"]["received"] > 0
+    answer = api.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 'va_active_live_pipelines{pipeline_topology="Motion"} 1.0' in answer.text.splitlines()
+    assert 'va_data_dropped_total{data_kind="video",live_pipeline="gate-1",node="motion",' in answer.text
     (listed,) = api.client.get("/api/pipelines").json()["pipelines"]
     assert (listed["name"], listed["topology"]) == ("gate-1", "Motion")
     assert api("livePipelineDeactivate", named("gate-1")) == (200, {})
+    assert "gate-1" not in api.client.get("/metrics").text
     assert api("livePipelineDelete", named("gate-1")) == (200, {})
     assert api("livePipelineDelete", named("gate-1")) == (204, None)
     assert api.client.get("/api/pipelines/gate-1").status_code == 404
@@ -98,6 +110,7 @@ def test_a_token_guards_everything_but_health(tmp_path: Path) -> None:
     with running("runner", "--data", tmp_path / "data", "--port", 0, "--token-file", token) as one:
         address = address_of(one)
         assert httpx.get(f"{address}/api/pipelines", trust_env=False).status_code == 401
+        assert httpx.get(f"{address}/metrics", trust_env=False).status_code == 401
         wrong = {"Authorization": "Bearer wrong"}
         assert httpx.get(f"{address}/api/pipelines", headers=wrong, trust_env=False).status_code == 401
         assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
@@ -144,6 +157,10 @@ def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:
         (("--port", "70000"), "port is 70000"),
         (("--token-file", "nowhere"), "the token file nowhere cannot be read"),
         (("--output", "ftp://somewhere"), "ftp"),
+        (("--mqtt", "http://broker/site"), "allowed: mqtt://[user:password@]host[:port]/prefix"),
+        (("--mqtt", "mqtt://broker"), "the address of the broker has no prefix"),
+        (("--trusted-certificates", "ca.pem", "--mqtt", "mqtt://broker/site"), "no broker is encrypted"),
+        (("--trusted-certificates", "nowhere", "--mqtt", "mqtts://broker/site"), "the certificates nowhere cannot be"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
@@ -157,3 +174,70 @@ def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
             "runner", "--data", tmp_path / "two", "--port", port, code=1
         )
         assert one.stop() == 0
+
+
+def test_a_message_from_outside_is_taken_by_http(api: Api) -> None:
+    api("pipelineTopologySet", gated("Motion"))
+    api("livePipelineSet", pipeline(url="test:size=160x90", hubInput="a/door"))
+
+    def post(name: str, content: bytes) -> tuple[int, Any]:
+        headers = {"Content-Type": "application/json"}
+        answer = api.client.post(f"/api/inputs/{name}", content=content, headers=headers)
+        return answer.status_code, answer.json()
+
+    assert post("a%2Fdoor", b"{}")[0] == 404
+    api("livePipelineActivate", named("gate-1"))
+    assert post("a%2Fdoor", b'{"open":1}') == (200, {"taken": ["gate-1"], "missed": []})
+    for content, words in (
+        (b"{", "not JSON"),
+        (b'{"applicationProperties":{"eventTime":"soon"}}', "eventTime 'soon' is no time"),
+        (b" " * 262_145, "allowed: 262144 bytes"),
+    ):
+        status, body = post("a/door", content)
+        assert (status, body["error"]["code"]) == (400, "BadRequest")
+        assert words in body["error"]["message"]
+    assert post("window", b"{}")[1]["error"]["message"].endswith("with hubInputName 'window'")
+    eventually(lambda: api.state("gate-1")["nodes"]["gate"]["events"] == 1)
+    assert api.state("gate-1")["inputs"] == {"trigger": {"hubInputName": "a/door", "received": 1}}
+    # The runner's pipe to it is closed in order, whatever came through.
+    assert api("livePipelineDeactivate", named("gate-1")) == (200, {})
+    assert post("a%2Fdoor", b"{}")[0] == 404
+
+
+async def test_methods_work_over_an_encrypted_broker_that_dies_and_returns(tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "broker", *make_certificate(tmp_path / "broker")).start()
+    arguments = ("--data", tmp_path / "data", "--port", 0, "--trusted-certificates", tmp_path / "broker" / "cert.pem")
+    address = f"mqtts://me:s3cret@127.0.0.1:{broker.port}/site"
+    try:
+        with running("runner", *arguments, "--mqtt", address, "--output", address) as one:
+            address_of(one)
+            assert (await asked(broker, "pipelineTopologySet", gated("Motion")))["status"] == "201"
+            assert (await asked(broker, "livePipelineSet", pipeline(url="test:size=160x90")))["status"] == "201"
+            broker.kill()
+            await asyncio.to_thread(one.until_said, "cannot be reached")
+            broker.start()
+            assert (await asked(broker, "livePipelineActivate", named("gate-1")))["status"] == "200"
+            assert (await asked(broker, "open", {"door": 1}, route="inputs"))["taken"] == ["gate-1"]
+            assert await asyncio.to_thread(one.stop) == 0
+    finally:
+        broker.kill()
+    assert "s3cret" not in one.stderr
+
+
+async def asked(broker: Broker, name: str, request: Any, *, route: str = "rpc") -> dict[str, Any]:
+    """The answer to a request, again and again until there is one: the runner may not be connected yet."""
+    properties: Any = Properties(PacketTypes.PUBLISH)
+    properties.ResponseTopic = "answers/me"
+    trust = ssl.create_default_context(cafile=str(broker.folder / "cert.pem"))
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5, tls_context=trust) as client,
+    ):
+        await client.subscribe("answers/me", qos=1)
+        while True:
+            await client.publish(f"site/{route}/{name}", json.dumps(request), 1, properties=properties)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    message = await anext(aiter(client.messages))
+                    said: Any = message.properties
+                    return {**json.loads(bytes(message.payload)), "status": dict(said.UserProperty)["status"]}

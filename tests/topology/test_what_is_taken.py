@@ -43,7 +43,6 @@ RECORDING_LIMITS = [
     ('"segmentLength": "PT30S"', '"segmentLength": "PT5M"'),
     ('"segmentLength": "PT30S"', '"segmentLength": "PT2M30S"'),
     ('"retentionPeriod": "P7D"', '"retentionPeriod": "P1D"'),
-    ('"hubInputName": "open"', '"hubInputName": null'),
     ("street-${System.TopologyName}-${System.Runtime.DateTime}", "street-${System.PipelineName}"),
     ("street-${System.TopologyName}-${System.Runtime.DateTime}", "${System.Runtime.DateTime}"),
     (
@@ -62,6 +61,12 @@ RECORDING_LIMITS = [
 def test_what_nodes_do_not_do_yet_is_said_of_each() -> None:
     assert lines_of(RECORDER) == NOT_YET
     assert lines_of(STREET) == []
+
+
+def test_a_message_source_without_an_input_is_told() -> None:
+    (line,) = of_rules(swapped(RECORDER, ('"hubInputName": "open"', '"hubInputName": null')))
+    assert line.endswith("no hubInputName: no message reaches it; allowed: a name, which messages are sent to")
+    assert "warning" in line
 
 
 @pytest.mark.parametrize(("old", "new"), LIMITS)

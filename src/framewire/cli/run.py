@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from framewire.cli.output import say
+from framewire.cli.runner import certificates_for
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.cli.validate import read_document
 from framewire.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from framewire.hub import HubMessage
+    from framewire.hub.inputs import MqttInputs
     from framewire.pipeline.live import LivePipeline
     from framewire.topology import Topology
 
@@ -41,6 +43,11 @@ _FLUSH_S = 10.0
 )
 @click.option("--outbox", "outbox_folder", type=click.Path(file_okay=False), help="Keeps what a broker does not take.")
 @click.option("--outbox-mib", type=float, default=256.0, show_default=True, help="How much of it.")
+@click.option(
+    "--trusted-certificates",
+    type=click.Path(dir_okay=False),
+    help="A PEM file with the authorities that may vouch for mqtts:// brokers.  [default: the system's]",
+)
 @click.option("--loop", "is_loop", is_flag=True, help="A file starts again at its end.")
 @click.option(
     "--as-fast-as-possible",
@@ -49,6 +56,12 @@ _FLUSH_S = 10.0
     help="A file is read as fast as the extensions answer, and nothing is dropped.",
 )
 @click.option("--profile", "is_profiled", is_flag=True, help="Say at the end where the CPU time went, node by node.")
+@click.option(
+    "--metrics-port",
+    "metrics",
+    metavar="[ADDRESS:]PORT",
+    help="Answer Prometheus there; without an address on this machine alone, 0 for a free port.",
+)
 def run(**arguments: Any) -> int:  # click's; each is typed by its option
     """Runs TOPOLOGY.json: cameras in, messages out.
 
@@ -70,21 +83,33 @@ async def _run(
     outputs: tuple[str, ...],
     outbox_folder: str | None,
     outbox_mib: float,
+    trusted_certificates: str | None,
     is_loop: bool,
     is_lossless: bool,
     is_profiled: bool,
+    metrics: str | None,
 ) -> int:
     from framewire.hub import open_publisher
     from framewire.pipeline.live import LivePipeline, PipelineOptions
 
     if not 0 < outbox_mib < float("inf"):
         raise ConfigurationError(f"--outbox-mib is {outbox_mib:g}", allowed="a number above 0")
+    certificates = certificates_for(trusted_certificates, outputs)
+    listen = None
+    if metrics is not None:
+        from framewire.pipeline.metrics import figures_of, serve_metrics
+
+        listen = read_listen(metrics)
     loaded = load(topology, settings, name)
     publishers = [
         open_publisher("-", is_body_only=body_only, note=say),
         *(
             open_publisher(
-                output, outbox_folder=Path(outbox_folder) if outbox_folder else None, outbox_mib=outbox_mib, note=say
+                output,
+                outbox_folder=Path(outbox_folder) if outbox_folder else None,
+                outbox_mib=outbox_mib,
+                trusted_certificates=certificates,
+                note=say,
             )
             for output in outputs
         ),
@@ -117,12 +142,46 @@ async def _run(
             for publisher in publishers:
                 await publisher.open()
                 opened.push_async_callback(publisher.close, _FLUSH_S)
+            if pipeline.hub_inputs:
+                for inputs in brokers_inputs(outputs, pipeline, certificates):
+                    await opened.enter_async_context(inputs)
+            if listen is not None:
+                bound = opened.enter_context(serve_metrics(lambda: [figures_of(pipeline)], *listen))
+                say(f"metrics on http://{f'[{listen[0]}]' if ':' in listen[0] else listen[0]}:{bound}/metrics")
             with _status(pipeline):
                 await pipeline.run(stop)
     if pipeline.profile is not None:
         for line in profile_lines(pipeline.profile.table()):
             say(line)
     return 1 if unread else 0
+
+
+def brokers_inputs(outputs: tuple[str, ...], pipeline: LivePipeline, certificates: Path | None) -> list[MqttInputs]:
+    """Where messages for the pipeline come from: the brokers that get its own."""
+    from framewire.hub import is_broker, parse_broker, topic_level
+
+    brokers = [parse_broker(output) for output in outputs if is_broker(output)]
+    if not brokers:
+        say("the hub message sources get nothing: messages come from brokers that are named with --output")
+        return []
+    from framewire.hub.inputs import MqttInputs
+
+    for broker in brokers:
+        for name in sorted(pipeline.hub_inputs):
+            say(f"messages are taken at {broker}/inputs/{topic_level(name)}")
+    return [MqttInputs(broker, pipeline.receive, note=say, trusted_certificates=certificates) for broker in brokers]
+
+
+def read_listen(text: str) -> tuple[str, int]:
+    """Reads `[ADDRESS:]PORT`; without an address it is this machine's own.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port[:6]) <= 65_535):
+        raise ConfigurationError(f"--metrics-port is {text[:80]!r}", allowed="PORT or ADDRESS:PORT, a port 0 to 65535")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def load(path: str, settings: tuple[str, ...], name: str | None) -> Topology:
@@ -175,9 +234,11 @@ def _status(pipeline: LivePipeline) -> Iterator[None]:
             parts[1] += f", {now.undecodable} undecodable" if now.undecodable else ""
             parts[1] += f", {now.damaged} damaged" if now.damaged else ""
             parts[1] += f", {now.jumps} time jumps" if now.jumps else ""
+        parts += [f"{one.name}: {one.received} messages in" for one in pipeline.graph.message_sources]
         for node in pipeline.graph.processors:
             causes = ", ".join(f"{count} {cause}" for cause, count in dict(node.counts.dropped).items())
-            parts.append(f"{node.name}: {node.counts.inferred}" + (f" (dropped: {causes})" if causes else ""))
+            events = f", {node.counts.events} events" if node.counts.events else ""
+            parts.append(f"{node.name}: {node.counts.inferred}{events}" + (f" (dropped: {causes})" if causes else ""))
         return "; ".join([*parts, f"{pipeline.messages} messages"])
 
     async def tell() -> None:

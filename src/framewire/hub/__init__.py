@@ -4,7 +4,7 @@ What needs MQTT is loaded when it is used: :func:`open_publisher` for messages t
 :mod:`framewire.hub.inputs` for those that come.
 """
 
-from framewire.hub.address import BrokerAddress, parse_broker
+from framewire.hub.address import BrokerAddress, is_broker, parse_broker, topic_level
 from framewire.hub.envelope import Envelope, event_time
 from framewire.hub.input import InputError, InputMessage, read_input
 from framewire.hub.message import HubMessage
@@ -21,7 +21,9 @@ __all__ = [
     "Publisher",
     "PublisherStatistics",
     "event_time",
+    "is_broker",
     "open_publisher",
     "parse_broker",
     "read_input",
+    "topic_level",
 ]

@@ -1,7 +1,8 @@
-"""How long to wait before the next try. Pure: it owns no clock, and the dice are given."""
+"""How long to wait before the next try: of a broker, an extension, a process. Pure: it owns no clock."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class Backoff:
         dice: Numbers from 0 to 1, evenly spread.
     """
 
-    def __init__(self, options: BackoffOptions, dice: Callable[[], float]) -> None:
+    def __init__(self, options: BackoffOptions, dice: Callable[[], float] = random.random) -> None:
         self._options = options
         self._dice = dice
         self._next_s = options.first_s

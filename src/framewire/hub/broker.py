@@ -7,6 +7,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ try:
     from aiomqtt.exceptions import MqttConnectError
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
+    from paho.mqtt.subscribeoptions import SubscribeOptions
 except ImportError as error:
     raise ConfigurationError(
         f"MQTT needs {error.name}, which is not installed", remedy="pip install 'framewire[pipeline]'"
@@ -41,8 +43,30 @@ _SILENT = logging.getLogger("framewire.hub.library")
 _SILENT.disabled = True
 """What the library logs of broken connections, we tell ourselves, in one line and once."""
 
-Incoming = Callable[[str, bytes, Mapping[str, str]], None]
-"""Takes a message on the loop: topic, payload, user properties."""
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that came.
+
+    Args:
+        topic: Where it was published.
+        payload: What it holds.
+        properties: Its user properties; of several with one name, the last.
+        response_topic: Where an answer is expected; empty for none.
+        correlation: What the answer is to carry, so that its receiver knows the request by it.
+        is_retained: Whether the broker had kept it for whoever subscribes.
+    """
+
+    topic: str
+    payload: bytes
+    properties: Mapping[str, str] = field(default_factory=dict)
+    response_topic: str = ""
+    correlation: bytes = b""
+    is_retained: bool = False
+
+
+Incoming = Callable[[Received], None]
+"""Takes a message on the loop."""
 
 
 class BrokerError(PeerError):
@@ -94,6 +118,23 @@ class _Client(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError("it closed the connection at once"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        """The library's own, which is put off too, takes no notice of a socket that was closed meanwhile."""
+
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # the library's own does the same: whatever it is, the connection is over
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if (number := sock.fileno()) >= 0:
+                self._loop.add_writer(number, write)
+
+        # The library may be connecting in another thread.
+        self._loop.call_soon_threadsafe(register)
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         answer = self.acknowledgements.pop(mid, None)
         if answer is not None and not answer.done():
@@ -101,8 +142,17 @@ class _Client(aiomqtt.Client):
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         if self.incoming is not None:
-            pairs = getattr(message.properties, "UserProperty", []) if message.properties is not None else []
-            self.incoming(message.topic, bytes(message.payload), dict(pairs))
+            said = message.properties
+            self.incoming(
+                Received(
+                    message.topic,
+                    bytes(message.payload),
+                    dict(getattr(said, "UserProperty", ())),
+                    getattr(said, "ResponseTopic", ""),
+                    getattr(said, "CorrelationData", b""),
+                    bool(message.retain),
+                )
+            )
 
 
 class Connection:
@@ -136,6 +186,12 @@ class Connection:
         self._is_open = False
 
     @property
+    def maximum_packet_bytes(self) -> int | None:
+        """Largest message that the broker takes, headers included; None when it did not say."""
+        value = getattr(self._client.connect_properties, "MaximumPacketSize", None)
+        return value if isinstance(value, int) else None
+
+    @property
     def receive_maximum(self) -> int | None:
         """Most unacknowledged messages that the broker takes; None when it did not say."""
         value = getattr(self._client.connect_properties, "ReceiveMaximum", None)
@@ -164,8 +220,16 @@ class Connection:
             raise BrokerError(f"{self._address} cannot be reached ({text})") from None
         self._is_open = True
 
-    def publish(self, topic: str, payload: bytes, properties: Mapping[str, str]) -> asyncio.Future[int]:
+    def publish(
+        self, topic: str, payload: bytes, properties: Mapping[str, str], correlation: bytes = b""
+    ) -> asyncio.Future[int]:
         """Sends a message with QoS 1.
+
+        Args:
+            topic: Where to.
+            payload: JSON in UTF-8.
+            properties: User properties.
+            correlation: Of the request that it answers; empty for none.
 
         Returns:
             Gives the reason code of the acknowledgement; it is cancelled when the connection ends before.
@@ -178,6 +242,8 @@ class Connection:
         attributes.PayloadFormatIndicator = 1
         attributes.ContentType = "application/json"
         attributes.UserProperty = list(properties.items())
+        if correlation:
+            attributes.CorrelationData = correlation
         info = self._client._client.publish(topic, payload, 1, False, attributes)
         if info.rc != 0:
             raise self.ended()
@@ -186,13 +252,15 @@ class Connection:
         return answer
 
     async def subscribe(self, topic: str) -> None:
-        """Asks for messages of a topic, with QoS 1.
+        """Asks for messages of a topic from now on, with QoS 1; not for those that the broker keeps.
 
         Raises:
             BrokerError: The broker refuses, or the connection is gone.
         """
         try:
-            codes = await self._client.subscribe(topic, qos=1)
+            # What is kept on a topic came before: done at each new connection, it would be done again and again.
+            later = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            codes = await self._client.subscribe(topic, options=later)
         except aiomqtt.MqttError:
             raise self.ended() from None
         code = _code_of(codes[0])

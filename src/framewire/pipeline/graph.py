@@ -10,10 +10,11 @@ from framewire.hub import Envelope, HubMessage
 from framewire.pipeline.node import Node, Surroundings
 from framewire.pipeline.nodes import PROCESSORS
 from framewire.pipeline.nodes.hub_message_sink import HubMessageSinkNode
+from framewire.pipeline.nodes.hub_message_source import HubMessageSourceNode
 from framewire.pipeline.nodes.rtsp_source import make_source
 from framewire.pipeline.nodes.source import SourceNode
 from framewire.topology import Topology
-from framewire.topology.nodes import IotHubMessageSink, RtspSource
+from framewire.topology.nodes import IotHubMessageSink, IotHubMessageSource, RtspSource
 
 
 @dataclass(slots=True, eq=False)
@@ -24,11 +25,13 @@ class Graph:
         source: Where the frames come from.
         processors: In an order in which each stands behind those that feed it.
         sinks: Those that publish.
+        message_sources: Where messages from outside come in.
     """
 
     source: SourceNode
     processors: list[Node] = field(default_factory=list)
     sinks: list[HubMessageSinkNode] = field(default_factory=list)
+    message_sources: list[HubMessageSourceNode] = field(default_factory=list)
 
     @classmethod
     def build(
@@ -49,13 +52,22 @@ class Graph:
         source = make_source(definition, surroundings, is_loop=is_loop)
         made: dict[str, Node] = {source.name: source}
         graph = cls(source)
+        triggers = {
+            one.name: HubMessageSourceNode(one.name, one.hub_input_name)
+            for one in topology.sources
+            if isinstance(one, IotHubMessageSource)
+        }
+        graph.message_sources = list(triggers.values())
         for processor in topology.processors:
             made[processor.name] = PROCESSORS[type(processor)](processor, surroundings)
         for processor in topology.processors:
             target = made[processor.name]
             for node_input in processor.inputs:
-                giver = made.get(node_input.node_name)  # a message source gives no frames
-                if giver is not None and target.takes_frames and node_input.takes("video"):
+                giver = made.get(node_input.node_name)
+                if giver is None:  # a message source, which gives no frames
+                    if node_input.takes("application"):
+                        triggers[node_input.node_name].connect(target)
+                elif target.takes_frames and node_input.takes("video"):
                     giver.connect(target, has_inferences=node_input.takes("application"))
         for sink in topology.sinks:
             if not isinstance(sink, IotHubMessageSink):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from framewire.hub import Envelope, HubMessage
+from framewire.hub import Envelope, HubMessage, InputMessage
 from framewire.pipeline.graph import Graph
 from framewire.pipeline.node import Group, Surroundings
 from framewire.pipeline.profile import Profile
@@ -65,6 +65,8 @@ class LivePipeline:
         self._loop = asyncio.get_running_loop()
         self._publish = publish
         self._note = note
+        self.topology_name = topology.name
+        self.name = topology.pipeline_name
         self._envelope = Envelope(options.module, topology.pipeline_name)
         self.profile = Profile() if options.is_profiled else None
         self.state = PipelineState.INACTIVE
@@ -109,6 +111,20 @@ class LivePipeline:
             self.profile.add(source.name, source.capture.statistics().read_cpu_s)  # decoding has a thread of its own
         if source.error is not None:
             raise source.error
+
+    @property
+    def hub_inputs(self) -> frozenset[str]:
+        """Names of the inputs whose messages it takes."""
+        return frozenset(one.hub_input for one in self.graph.message_sources if one.hub_input is not None)
+
+    def receive(self, message: InputMessage) -> bool:
+        """Takes a message from outside; whether it has its input, and is active."""
+        if self.state is not PipelineState.ACTIVE:
+            return False
+        takers = [one for one in self.graph.message_sources if one.hub_input == message.hub_input]
+        for taker in takers:
+            taker.receive(message, _now())
+        return bool(takers)
 
     def _change(self, state: PipelineState) -> None:
         before, self.state = self.state, state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from framewire.model.inference import Inference
+from framewire.pipeline.latency import LatencyWindow
 from framewire.pipeline.profile import Profile
-from framewire.pipeline.sample import MediaSample
+from framewire.pipeline.sample import Event, MediaSample
 
 if TYPE_CHECKING:
     import asyncio
@@ -65,11 +67,13 @@ class NodeCounts:
     Args:
         received: Frames that reached it.
         inferred: Frames in which it found something.
+        events: Events that reached it, beside the frames.
         dropped: Frames that it did not work on although it should have, by cause. Two threads write it: read a copy.
     """
 
     received: int = 0
     inferred: int = 0
+    events: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
 
@@ -92,6 +96,7 @@ class Node(ABC):
     def __init__(self, name: str, surroundings: Surroundings) -> None:
         self.name = name
         self.counts = NodeCounts()
+        self.latency = LatencyWindow()
         self._surroundings = surroundings
         self._edges: list[Edge] = []
         self._sinks: list[HubMessageSinkNode] = []
@@ -133,6 +138,14 @@ class Node(ABC):
     def receive(self, sample: MediaSample) -> None:
         """Works on a frame and passes it on; never raises for what a frame or a peer does."""
 
+    def deliver_event(self, event: Event) -> None:
+        """An event arrives; on the event loop."""
+        self.counts.events += 1
+        self.receive_event(event)
+
+    def receive_event(self, event: Event) -> None:  # noqa: B027 # most nodes have no use for one
+        """Works on an event; never raises for what is in it."""
+
     async def open(self) -> None:  # noqa: B027 # many nodes have nothing to do here
         """Called on the loop before the first frame; does not wait for anybody far away."""
 
@@ -144,6 +157,8 @@ class Node(ABC):
 
     def emit(self, sample: MediaSample) -> None:
         """Passes a frame on."""
+        now_s = time.monotonic()
+        self.latency.add(now_s, now_s - sample.received_s)
         for edge in self._edges:
             edge.target.deliver(sample if edge.has_inferences else sample.without_inferences())
 

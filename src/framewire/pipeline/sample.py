@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +68,21 @@ class Ticket:
             self._window.release()
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a media time, beside the frames: what opens a gate.
+
+    Args:
+        timestamp: Media time in ticks of 1/90,000 s since 1970, UTC.
+        body: Any JSON.
+        properties: What is said about it.
+    """
+
+    timestamp: int
+    body: Any = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MediaSample:
     """A frame on its way through the graph, and what the nodes before have found in it.
@@ -75,11 +91,13 @@ class MediaSample:
         picture: The frame.
         inferences: All that was found so far, in the order in which it was found.
         ticket: Of a source that waits; None of a live one.
+        received_s: When the source had it decoded, by `time.monotonic`.
     """
 
     picture: Picture
     inferences: tuple[Inference, ...] = ()
     ticket: Ticket | None = None
+    received_s: float = field(default_factory=time.monotonic)
 
     @property
     def timestamp(self) -> int:

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 
 from framewire import __version__
 from framewire.errors import ConfigurationError
+from framewire.pipeline.metrics import CONTENT_TYPE_LATEST, generate_latest, make_registry
 from framewire.runner.answers import Answer, Code, Json, MethodError
+from framewire.runner.inputs import Inputs
 from framewire.runner.methods import METHODS, Methods
 from framewire.runner.processes import Processes
 
@@ -71,6 +73,7 @@ class ApiOptions:
 
 def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> FastAPI:
     """The application that an ASGI server runs."""
+    inputs = Inputs(processes)
     api = FastAPI(
         title="framewire runner",
         version=__version__,
@@ -93,6 +96,15 @@ def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> Fas
         """Calls a direct method."""
         return _response(await methods.call(name, document))
 
+    @api.post(
+        "/api/inputs/{hub_input:path}",
+        responses={**_ERRORS, 503: {"description": "ServerBusy: the pipelines that have the input cannot take it"}},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
+    )
+    async def input_message(request: Request, hub_input: str) -> Response:
+        """A message from outside, for all active pipelines that have an IotHubMessageSource of this hubInputName."""
+        return _response(inputs.post(hub_input, await request.body()))
+
     @api.get("/api/pipelines", responses=_ERRORS)
     async def pipelines() -> Json:
         """All live pipelines and their states."""
@@ -112,6 +124,13 @@ def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> Fas
         if answer.is_error:
             return _response(answer)
         return JSONResponse({"name": name, **processes.report(name)})
+
+    registry = make_registry(processes.figures)
+
+    @api.get("/metrics", responses=_ERRORS)
+    async def metrics() -> Response:
+        """The figures of the live pipelines, for Prometheus."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @api.get("/healthz")
     async def health() -> Json:

@@ -9,11 +9,13 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 from framewire.errors import FramewireError
 from framewire.pipeline.live import LivePipeline, PipelineOptions
-from framewire.runner.jobs import Job, line_of, line_of_message
+from framewire.runner.jobs import Job, input_of_line, line_of, line_of_message
+from framewire.runner.rates import RateMeter
 from framewire.topology import load_topology
 
 _STATUS_S = 1.0
@@ -60,8 +62,9 @@ async def _run() -> int:
         lambda message: output.write(line_of_message(message)),
         lambda note: output.write(line_of(note=note)),
     )
-    watching = asyncio.ensure_future(_stop_at_end(reader, stop))
-    telling = asyncio.ensure_future(_tell(pipeline, output, stop))
+    rates = RateMeter()
+    watching = asyncio.ensure_future(_listen(reader, pipeline, stop))
+    telling = asyncio.ensure_future(_tell(pipeline, output, rates, stop))
     try:
         await pipeline.run(stop)
     except FramewireError as error:
@@ -74,21 +77,22 @@ async def _run() -> int:
     finally:
         watching.cancel()
         telling.cancel()
-        output.write(line_of(status=_status(pipeline, output)))
+        output.write(line_of(status=_status(pipeline, output, rates)))
         while transport.get_write_buffer_size():  # noqa: ASYNC110 # a transport says it to its protocol alone
             await asyncio.sleep(0.01)
     return 0
 
 
-async def _stop_at_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
-    """Ends the pipeline when the runner says so, or is no more."""
-    await reader.read()
+async def _listen(reader: asyncio.StreamReader, pipeline: LivePipeline, stop: asyncio.Event) -> None:
+    """Takes messages from outside; ends the pipeline when the runner says so, or is no more."""
+    while line := await reader.readline():
+        pipeline.receive(input_of_line(line))
     stop.set()
 
 
-async def _tell(pipeline: LivePipeline, output: _Output, stop: asyncio.Event) -> None:
+async def _tell(pipeline: LivePipeline, output: _Output, rates: RateMeter, stop: asyncio.Event) -> None:
     while True:
-        output.write(line_of(status=_status(pipeline, output)))
+        output.write(line_of(status=_status(pipeline, output, rates)))
         if _is_stuck(pipeline):
             stop.set()
         await asyncio.sleep(_STATUS_S)
@@ -100,30 +104,56 @@ def _is_stuck(pipeline: LivePipeline) -> bool:
     return capture is not None and capture.statistics().is_stuck
 
 
-def _status(pipeline: LivePipeline, output: _Output) -> dict[str, Any]:
+def _status(pipeline: LivePipeline, output: _Output, rates: RateMeter) -> dict[str, Any]:
     source = pipeline.graph.source
     capture = None if source.capture is None else source.capture.statistics()
+    now_s = time.monotonic()
+    counts = {
+        "messages": pipeline.messages,
+        "frames": source.counts.received,
+        "bytes": 0 if capture is None else capture.received_bytes,
+        **{f"node {node.name}": node.counts.received for node in pipeline.graph.processors},
+        **{f"inferred {node.name}": node.counts.inferred for node in pipeline.graph.processors},
+    }
+    per_s = rates.note(now_s, counts)
     return {
         "state": pipeline.state.value,
-        "messages": pipeline.messages,
+        "topology": pipeline.topology_name,
+        "messages": counts["messages"],
+        "messages_per_s": per_s["messages"],
         "messages_dropped": output.dropped,
         "source": {
+            "name": source.name,
             "state": "opening" if capture is None else capture.state.value,
-            "frames": source.counts.received,
+            "frames": counts["frames"],
+            "frames_per_s": per_s["frames"],
             "reconnects": 0 if capture is None else capture.reconnects,
             "undecodable": 0 if capture is None else capture.undecodable,
-            "received_bytes": 0 if capture is None else capture.received_bytes,
+            "received_bytes": counts["bytes"],
+            "received_bytes_per_s": per_s["bytes"],
             "last_error": None if capture is None else capture.last_error,
+        },
+        "inputs": {
+            node.name: {"hubInputName": node.hub_input, "received": node.received}
+            for node in pipeline.graph.message_sources
         },
         "nodes": {
             node.name: {
-                "received": node.counts.received,
-                "inferred": node.counts.inferred,
+                "received": counts[f"node {node.name}"],
+                "received_per_s": per_s[f"node {node.name}"],
+                "inferred": counts[f"inferred {node.name}"],
+                "inferred_per_s": per_s[f"inferred {node.name}"],
+                "events": node.counts.events,
                 "dropped": dict(node.counts.dropped),
+                "latency_s": _latency(node.latency.read(now_s)),
             }
             for node in pipeline.graph.processors
         },
     }
+
+
+def _latency(read: tuple[float, float] | None) -> dict[str, float] | None:
+    return None if read is None else {"average": read[0], "max": read[1]}
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from framewire.hub import HubMessage
+from framewire.hub import HubMessage, InputMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the process is to run: its first line of input. The end of its input ends it.
+    """What the process is to run: its first line of input. Messages from outside follow; the end of input ends it.
 
     Args:
         name: The live pipeline's name.
@@ -47,6 +47,17 @@ def line_of_message(message: HubMessage) -> bytes:
     """A message on its way to the runner."""
     document = [dict(message.body), dict(message.application_properties), message.hub_output]
     return json.dumps({"message": document}).encode() + b"\n"
+
+
+def line_of_input(message: InputMessage) -> bytes:
+    """A message from outside on its way to the pipeline."""
+    document = [message.hub_input, message.body, dict(message.application_properties)]
+    return json.dumps(document).encode() + b"\n"
+
+
+def input_of_line(line: bytes) -> InputMessage:
+    """As it is read."""
+    return InputMessage(*json.loads(line))
 
 
 def line_of(**what: Any) -> bytes:

@@ -12,9 +12,16 @@ from types import MappingProxyType
 from typing import Protocol
 
 from framewire.runner.answers import Answer, Json, MethodError, invalid
-from framewire.runner.showing import member, secrets_of, shown_pipeline, shown_topology
+from framewire.runner.showing import (
+    is_as_shown,
+    member,
+    secrets_left_out,
+    secrets_of,
+    shown_pipeline,
+    shown_topology,
+)
 from framewire.runner.store import Store, StoredPipeline
-from framewire.topology import LivePipelineDocument, RtspSource, load_live_pipeline, load_topology
+from framewire.topology import LivePipelineDocument, RtspSource, hidden_logins, load_live_pipeline, load_topology
 
 API_VERSIONS = ("1.0", "1.1")
 
@@ -102,11 +109,17 @@ class Methods:
 
     async def _pipeline_topology_set(self, request: Json) -> Answer:
         name, text = _name(request), json.dumps(request, ensure_ascii=False)
+        stored = self._store.topology(name)
+        if stored is not None and is_as_shown(request, shown := shown_topology(stored)):
+            return Answer(200, shown)
         loaded = load_topology(text, may_be_unset=True)
         if any(problem.severity == "error" for problem in loaded.problems):
             raise invalid(f"the topology {name}", loaded.problems)
         async with self._turns["topologies"]:
             before = self._store.topology(name)
+            if lost := secrets_left_out(request, before):
+                details = [("PipelineValidationError", message, pointer) for pointer, message in lost]
+                raise MethodError("BadRequest", f"the topology {name} lacks secrets that were not answered", details)
             if before is not None and before.document != text:
                 active = [one.name for one in self._store.pipelines(name) if self._state(one) != "inactive"]
                 if active:
@@ -139,9 +152,16 @@ class Methods:
 
     async def _live_pipeline_set(self, request: Json) -> Answer:
         name, text = _name(request), json.dumps(request, ensure_ascii=False)
+        stored = self._store.pipeline(name)
+        if stored is not None and is_as_shown(request, shown := self._shown(stored)):
+            return Answer(200, shown)
         loaded = load_live_pipeline(text)
         if loaded.live_pipeline is None:
             raise invalid(f"the live pipeline {name}", loaded.problems)
+        if pointers := list(hidden_logins(request)):
+            message = "the password is ***, as it is answered; give the password itself"
+            details = [("PipelineValidationError", message, pointer) for pointer in pointers]
+            raise MethodError("BadRequest", f"the live pipeline {name} lacks secrets that were not answered", details)
         async with self._turns["topologies"], self._turns[name.lower()]:
             self._check(loaded.live_pipeline)
             before = self._store.pipeline(name)

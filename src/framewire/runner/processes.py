@@ -9,13 +9,16 @@ import logging
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from framewire.hub import HubMessage
-from framewire.pipeline.backoff import Backoff
+from framewire.hub import HubMessage, InputMessage
+from framewire.hub.backoff import Backoff, BackoffOptions
+from framewire.pipeline.metrics import Figures
 from framewire.runner.answers import Json, MethodError
-from framewire.runner.jobs import Job
+from framewire.runner.inputs import Delivery
+from framewire.runner.jobs import Job, line_of_input
+from framewire.runner.totals import Totals
 
 _log = logging.getLogger(__name__)
 
@@ -28,10 +31,13 @@ _SILENT_S = 15.0
 _END_S = 40.0
 """How long a pipeline may take to deactivate: an extension is given 30 seconds for its last answers."""
 
-_STABLE_S = 60.0
-"""After so long at work the pauses between starts begin anew."""
+_AGAIN = BackoffOptions(first_s=1.0, longest_s=60.0)
+"""Pauses before a process that ended is started again."""
 
 _LINE_BYTES = 64 << 20
+
+_MOST_UNREAD_BYTES = 1 << 20
+"""Messages from outside that a process has not taken; it is stuck then, and a trigger that comes late is none."""
 
 
 class LiveProcess:
@@ -54,6 +60,10 @@ class LiveProcess:
         """What the process has said last."""
         self.last_error: str | None = None
         """Why it ended or what it complained about last."""
+        self.inputs_missed = 0
+        """Messages from outside that it could not take."""
+        self.totals = Totals(job.name)
+        """What all its processes have counted."""
         self.restarts = 0
         """How often it was started again."""
 
@@ -63,6 +73,27 @@ class LiveProcess:
         if self._is_ending:
             return "deactivating"
         return "active" if self._is_active.is_set() else "activating"
+
+    def has_input(self, name: str) -> bool:
+        """Whether its topology has a source for messages of that input."""
+        inputs = self.status.get("inputs", {}).values()
+        return not self._is_ending and any(one["hubInputName"] == name for one in inputs)
+
+    def receive(self, line: bytes) -> bool:
+        """Hands a message from outside to the process; whether it can take it. Never waits."""
+        process = self._process
+        pipe = None if process is None or process.returncode is not None else process.stdin
+        # What is said of a process that is gone, says nothing of the next one before it is active.
+        if (
+            pipe is None
+            or pipe.is_closing()
+            or self.status.get("state") != "active"
+            or pipe.transport.get_write_buffer_size() + len(line) > _MOST_UNREAD_BYTES
+        ):
+            self.inputs_missed += 1
+            return False
+        pipe.write(line)
+        return True
 
     async def start(self) -> None:
         """Starts it and waits until it is active.
@@ -93,16 +124,14 @@ class LiveProcess:
         self._kill()
 
     async def _keep(self) -> None:
-        backoff = Backoff(1.0, 60.0)
+        backoff = Backoff(_AGAIN)
         while not self._is_ending:
-            begun_s = time.monotonic()
+            backoff.connected(time.monotonic())
             await self._run()
             if self._is_ending or not self._is_active.is_set():
                 return
             self.restarts += 1
-            if time.monotonic() - begun_s > _STABLE_S:
-                backoff.reset()
-            pause_s = backoff.pause_s()
+            pause_s = backoff.pause_s(time.monotonic())
             _log.error("live pipeline %s: %s; started again in %.1f s", self._job.name, self.last_error, pause_s)
             await asyncio.sleep(pause_s)
 
@@ -114,6 +143,7 @@ class LiveProcess:
         )
         assert process.stdin is not None
         self._heard_s = time.monotonic()
+        self.status = {**self.status, "state": "activating"}
         watching = asyncio.create_task(self._watch())
         try:
             process.stdin.write(self._job.to_line())
@@ -126,6 +156,7 @@ class LiveProcess:
                 self.last_error = self.last_error or f"its process ended with {how}"
         finally:
             watching.cancel()
+            self.totals.end()
             self._kill()
             await process.wait()
 
@@ -139,6 +170,7 @@ class LiveProcess:
                     self._publish(HubMessage(body, properties, output))
                 case {"status": status}:
                     self.status = status
+                    self.totals.note(status)
                     if status["state"] == "active":
                         self._is_active.set()
                 case {"note": note}:
@@ -182,7 +214,19 @@ class Processes:
         live = self._running.get(name)
         if live is None:
             return {"state": "inactive"}
-        return {**live.status, "state": live.state, "restarts": live.restarts, "last_error": live.last_error}
+        return {
+            **live.status,
+            "state": live.state,
+            "restarts": live.restarts,
+            "inputs_missed": live.inputs_missed,
+            "last_error": live.last_error,
+        }
+
+    def figures(self) -> Iterator[Figures]:
+        """The figures of the pipelines at work."""
+        for live in self._running.values():
+            if (found := live.totals.figures(is_active=live.state == "active")) is not None:
+                yield found
 
     async def activate(self, name: str, topology: str, settings: Mapping[str, str]) -> None:
         """Starts a pipeline; returns when it is active. At once when it is already.
@@ -198,6 +242,13 @@ class Processes:
         except BaseException:
             del self._running[name]
             raise
+
+    def receive(self, message: InputMessage) -> Delivery:
+        """Hands a message from outside to all active pipelines that have its input; never waits."""
+        line = line_of_input(message)
+        having = {name: live for name, live in self._running.items() if live.has_input(message.hub_input)}
+        taken = tuple(name for name, live in having.items() if live.receive(line))
+        return Delivery(taken, tuple(name for name in having if name not in taken))
 
     async def deactivate(self, name: str) -> None:
         """Ends a pipeline; returns when all that it had is written."""

@@ -12,8 +12,9 @@ from pathlib import Path
 import uvicorn
 
 from framewire.errors import FramewireError
-from framewire.hub import HubMessage, Publisher
+from framewire.hub import BrokerAddress, HubMessage, Publisher
 from framewire.runner.api import ApiOptions, make_api
+from framewire.runner.inputs import Inputs
 from framewire.runner.methods import Methods
 from framewire.runner.processes import Processes
 from framewire.runner.store import Store
@@ -30,12 +31,16 @@ class RunnerOptions:
         api: Who may use the API.
         module: The module's name in the subjects of messages.
         allow_files: The folder below which sources may be files or devices; None for nowhere.
+        broker: Where methods and inputs are taken over MQTT, too; None for nowhere.
+        trusted_certificates: PEM file of authorities for that broker; None for the system's.
     """
 
     data: Path
     api: ApiOptions
     module: str = "avaedge"
     allow_files: Path | None = None
+    broker: BrokerAddress | None = None
+    trusted_certificates: Path | None = None
 
 
 class _Server(uvicorn.Server):
@@ -72,10 +77,12 @@ async def run_service(
             opened.push_async_callback(processes.close)
             methods = Methods(store, processes, allow_files=options.allow_files)
             api = make_api(methods, processes, options.api)
+            control = _control(options, methods, processes, say)
             server = _Server(uvicorn.Config(api, log_level="warning", lifespan="off", access_log=False))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             host, port = listener.getsockname()[:2]
             say(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+            await opened.enter_async_context(control)
             for failure in await methods.resume():
                 say(f"not active again: {failure}")
             await stop.wait()
@@ -83,6 +90,19 @@ async def run_service(
             await serving
     finally:
         store.close()
+
+
+def _control(
+    options: RunnerOptions, methods: Methods, processes: Processes, say: Callable[[str], None]
+) -> contextlib.AbstractAsyncContextManager[object]:
+    """Methods and inputs over MQTT, which only those who use it need a library for."""
+    if options.broker is None:
+        return contextlib.nullcontext()
+    from framewire.runner.rpc import MqttControl
+
+    return MqttControl(
+        options.broker, methods, Inputs(processes), note=say, trusted_certificates=options.trusted_certificates
+    )
 
 
 def _listen(options: ApiOptions) -> socket.socket:

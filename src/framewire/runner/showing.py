@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from framewire.runner.answers import Json
 from framewire.runner.store import StoredPipeline, StoredTopology
-from framewire.topology.problems import is_secret_name
-
-_SECRET_MEMBERS = frozenset({"password", "headervalue", "key"})
-"""Of credentials; one that is a parameter shows its name and nothing else."""
-
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "rtspsource": {"transport": "tcp"},
-    "motiondetectionprocessor": {
-        "sensitivity": "medium",
-        "outputMotionRegion": "true",
-        "eventAggregationWindow": "PT1S",
-    },
-    "objecttrackingprocessor": {"accuracy": "medium"},
-}
-"""Of nodes, where the document says nothing."""
+from framewire.topology import answered_properties, hidden_logins, secret_parameters, without_login
 
 
 def member(document: Any, name: str) -> Any:
@@ -37,16 +22,35 @@ def member(document: Any, name: str) -> Any:
 def shown_topology(stored: StoredTopology) -> Json:
     """A topology as it is answered."""
     given = json.loads(stored.document)
-    properties = _without_secrets(dict(member(given, "properties")))
-    for group in ("sources", "processors", "sinks"):
-        if member(properties, group) is None:
-            properties[group] = []
-        for node in member(properties, group):
-            _fill(node)
-    for parameter in member(properties, "parameters") or ():
-        if _is_secret(parameter):
-            _drop(parameter, "default")
+    properties = answered_properties(member(given, "properties"))
     return _document(given, stored.name, stored.created, stored.modified, properties)
+
+
+def is_as_shown(request: Json, shown: Json) -> bool:
+    """Whether a document that is to be set is what was answered: nothing is to change, secrets included."""
+    return _to_compare(request) == _to_compare(shown)
+
+
+def secrets_left_out(request: Json, stored: StoredTopology | None) -> list[tuple[str, str]]:
+    """What of a topology that is to be set came from an answer, where secrets are left out.
+
+    Returns:
+        A JSON pointer and what is wrong there, for each.
+    """
+    found = [
+        (pointer, "the password is ***, as it is answered; give the password itself")
+        for pointer in hidden_logins(request)
+    ]
+    before = {} if stored is None else _defaults(json.loads(stored.document))
+    for index, one in enumerate(_declared(request)):
+        name = str(member(one, "name"))
+        if member(one, "default") is None and name in before and name in secrets_of(stored):
+            message = (
+                f"the default of {name} is not answered, as it is secret, and would be lost; give it again, "
+                "or delete the topology first"
+            )
+            found.append((f"/properties/parameters/{index}/default", message))
+    return found
 
 
 def shown_pipeline(stored: StoredPipeline, state: str, secrets: frozenset[str]) -> Json:
@@ -60,23 +64,39 @@ def shown_pipeline(stored: StoredPipeline, state: str, secrets: frozenset[str]) 
     given = json.loads(stored.document)
     properties = dict(member(given, "properties"))
     for parameter in member(properties, "parameters") or ():
+        value = member(parameter, "value")
         if member(parameter, "name") in secrets:
             _drop(parameter, "value")
+        elif isinstance(value, str):
+            _drop(parameter, "value")
+            parameter["value"] = without_login(value)
     _drop(properties, "state")
     return _document(given, stored.name, stored.created, stored.modified, {**properties, "state": state})
 
 
 def secrets_of(topology: StoredTopology | None) -> frozenset[str]:
-    """Names of a topology's secret parameters: by their type, and by their names, as published files declare
-    passwords as plain texts."""
-    if topology is None:
-        return frozenset()
-    parameters = member(member(json.loads(topology.document), "properties"), "parameters")
-    return frozenset(str(member(one, "name")) for one in parameters or () if _is_secret(one))
+    """Names of a topology's secret parameters."""
+    return frozenset() if topology is None else secret_parameters(member(json.loads(topology.document), "properties"))
 
 
-def _is_secret(parameter: Json) -> bool:
-    return str(member(parameter, "type")).lower() == "secretstring" or is_secret_name(str(member(parameter, "name")))
+def _declared(document: Json) -> list[Any]:
+    return list(member(member(document, "properties"), "parameters") or ())
+
+
+def _defaults(document: Json) -> dict[str, Any]:
+    return {
+        str(member(one, "name")): member(one, "default")
+        for one in _declared(document)
+        if member(one, "default") is not None
+    }
+
+
+def _to_compare(document: Json) -> Json:
+    """A document without what the store adds to it."""
+    compared = {key: value for key, value in document.items() if key.lower() != "systemdata"}
+    if isinstance(properties := compared.get("properties"), dict):
+        compared["properties"] = {key: value for key, value in properties.items() if key.lower() != "state"}
+    return compared
 
 
 def _document(given: Json, name: str, created: str, modified: str, properties: Json) -> Json:
@@ -88,27 +108,6 @@ def _document(given: Json, name: str, created: str, modified: str, properties: J
     }
 
 
-def _fill(node: Json) -> None:
-    kind = str(member(node, "@type")).rpartition(".")[2].lstrip("#").lower()
-    for name, value in _DEFAULTS.get(kind, {}).items():
-        if member(node, name) is None:
-            node[name] = value
-
-
 def _drop(document: Json, name: str) -> None:
     for key in [key for key in document if key.lower() == name]:
         del document[key]
-
-
-def _without_secrets(value: Any) -> Any:
-    """The value without what credentials hold, but for parameters."""
-    if isinstance(value, list):
-        return [_without_secrets(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    is_credentials = str(member(value, "@type")).lower().endswith("credentials")
-    return {
-        key: _without_secrets(one)
-        for key, one in value.items()
-        if not (is_credentials and key.lower() in _SECRET_MEMBERS and not str(one).startswith("${"))
-    }

@@ -1,5 +1,6 @@
 """Topology documents: read, checked and put into models, without any I/O."""
 
+from framewire.topology.answering import answered_properties, hidden_logins, secret_parameters, without_login
 from framewire.topology.documents import (
     LivePipelineDocument,
     ParameterDeclaration,
@@ -102,9 +103,13 @@ __all__ = [
     "VideoCreationProperties",
     "VideoPublishingOptions",
     "VideoSink",
+    "answered_properties",
     "decode_document",
+    "hidden_logins",
     "load_live_pipeline",
     "load_topology",
     "read_settings",
+    "secret_parameters",
     "topology_schema",
+    "without_login",
 ]

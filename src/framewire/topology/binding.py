@@ -23,7 +23,7 @@ _ANY_TEXT = text().read
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
+class Member:
     """What a member of a model may hold: values read by `leaf`, or objects of `kinds`; several when `is_many`."""
 
     field_name: str
@@ -99,7 +99,7 @@ class Binder:
             return bound
         self._find_members(bound)
         is_good = is_known
-        for member in _members(kind).values():
+        for member in members_of(kind).values():
             place = bound.members.get(member.field_name)
             if place is None:
                 if member.is_required and is_known:
@@ -136,7 +136,7 @@ class Binder:
         type_json = self._text(type_json, Leaf(_ANY_TEXT))
         if type_json is None or type_json.is_unset:
             return self.bind(json, fallback, is_known=False)
-        found = by_name.get(_bare_type(type_json.content))
+        found = by_name.get(bare_type(type_json.content))
         if found is None:
             self._refuse_type(type_json, allowed, [kind.__name__ for kind in kinds])
             return self.bind(json, fallback, is_known=False)
@@ -146,7 +146,7 @@ class Binder:
         return self.bind(json, found)
 
     def _find_members(self, bound: Bound) -> None:
-        members = _members(bound.kind)
+        members = members_of(bound.kind)
         for name, value in bound.json.content.items():
             member = members.get(name.lower())
             if member is None:
@@ -169,11 +169,11 @@ class Binder:
         # As if it were not there; what is required is then missing.
         bound.members = {name: value for name, value in bound.members.items() if value.kind != "null"}
 
-    def _missing(self, json: Json, member: _Member) -> None:
+    def _missing(self, json: Json, member: Member) -> None:
         allowed = ", ".join(kind.__name__ for kind in member.kinds if issubclass(kind, Typed))
         self._findings.error(json, f"{member.name} is missing", allowed=allowed, is_value_shown=False)
 
-    def _read_member(self, bound: Bound, member: _Member, json: Json) -> bool:
+    def _read_member(self, bound: Bound, member: Member, json: Json) -> bool:
         """Reads one member into `bound`; answers whether all of it is good."""
         if not member.is_many:
             value = self._read_one(bound, member, json)
@@ -191,14 +191,14 @@ class Binder:
         bound.values[member.field_name] = values
         return all(_is_good(value) for value in values)
 
-    def _read_one(self, bound: Bound, member: _Member, json: Json) -> Any:
+    def _read_one(self, bound: Bound, member: Member, json: Json) -> Any:
         if member.leaf is not None:
             return self._read_leaf(bound, member, json, member.leaf)
         if issubclass(member.kinds[0], Typed):
             return self.bind_typed(json, member.kinds, fallback=Part)
         return self.bind(json, member.kinds[0])
 
-    def _read_leaf(self, bound: Bound, member: _Member, json: Json, leaf: Leaf) -> Any:
+    def _read_leaf(self, bound: Bound, member: Member, json: Json, leaf: Leaf) -> Any:
         given: Any
         if json.kind in ("object", "array") and leaf.is_any:
             given = json.plain()
@@ -232,7 +232,7 @@ class Binder:
         return json
 
     def _refuse_type(self, json: Json, allowed: str, names: Sequence[str]) -> None:
-        bare = _bare_type(json.content)
+        bare = bare_type(json.content)
         if bare.startswith(_OLD_PREFIX):
             self._findings.error(
                 json,
@@ -249,7 +249,8 @@ _NOTHING: Any = object()
 """Stands for a value that is wrong or unset."""
 
 
-def _bare_type(given: object) -> str:
+def bare_type(given: object) -> str:
+    """The name of an `@type` in lower case, without what all of them begin with."""
     lower = str(given).strip().lower()
     return lower.removeprefix("#").removeprefix(TYPE_PREFIX.lower().removeprefix("#"))
 
@@ -267,12 +268,12 @@ def _model_of(value: Any) -> Any:
 
 
 @cache
-def _members(kind: type[Part]) -> Mapping[str, _Member]:
+def members_of(kind: type[Part]) -> Mapping[str, Member]:
     """The members of a model by their names in lower case."""
     return {member.name.lower(): member for member in _described(kind)}
 
 
-def _described(kind: type[Part]) -> Iterator[_Member]:
+def _described(kind: type[Part]) -> Iterator[Member]:
     for field_name, info in kind.model_fields.items():
         name = str(info.validation_alias or info.alias or field_name)
         leaf = next((item for item in info.metadata if isinstance(item, Leaf)), None)
@@ -283,7 +284,7 @@ def _described(kind: type[Part]) -> Iterator[_Member]:
             if get_origin(annotation) is Annotated:
                 leaf = next(item for item in annotation.__metadata__ if isinstance(item, Leaf))
         kinds = () if leaf else tuple(item for item in _alternatives(annotation) if issubclass(item, Part))
-        yield _Member(field_name, name, info.is_required(), is_many, leaf, kinds)
+        yield Member(field_name, name, info.is_required(), is_many, leaf, kinds)
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from framewire.topology.nodes import (
     FileSink,
     GrpcExtension,
     HttpExtension,
+    IotHubMessageSource,
     LineCrossingProcessor,
     RtspSource,
     SignalGateProcessor,
@@ -38,6 +39,16 @@ def check_node(node: Bound, findings: Findings) -> None:
 def _transport(node: Bound, findings: Findings) -> None:
     if node.value("transport") == "udp":
         findings.warning(node.place("transport"), "Azure Video Analyzer did not take udp; framewire does")
+
+
+def _input(node: Bound, findings: Findings) -> None:
+    if node.value("hub_input_name") is None:
+        findings.warning(
+            node.json,
+            "no hubInputName: no message reaches it",
+            allowed="a name, which messages are sent to",
+            is_value_shown=False,
+        )
 
 
 def _sampling(node: Bound, findings: Findings) -> None:
@@ -142,6 +153,7 @@ def _lines(node: Bound, findings: Findings) -> None:
 _Rule = Callable[[Bound, Findings], None]
 _RULES: dict[type[Part], tuple[_Rule, ...]] = {
     RtspSource: (_transport, check_endpoint),
+    IotHubMessageSource: (_input,),
     GrpcExtension: (check_endpoint, _scale, _sampling, _transfer),
     HttpExtension: (check_endpoint, _scale, _sampling),
     CognitiveServicesVisionProcessor: (_not_supported,),

@@ -29,6 +29,16 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
+    @classmethod
+    def has_default(cls, field_name: str, mode: str) -> bool:
+        """Whether the default of an attribute, if it has one, says something.
+
+        Args:
+            field_name: The attribute.
+            mode: What the document says under `mode`, in lower case.
+        """
+        return not cls.model_fields[field_name].is_required()
+
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """The name alone: any other value may come from a secret parameter."""
         if isinstance(given := getattr(self, "name", None), str):
@@ -197,3 +207,10 @@ class DataTransfer(Part):
     shared_memory_size_mib: Annotated[int, whole(0, 100)] = Field(
         default=20, validation_alias="sharedMemorySizeMiB", serialization_alias="sharedMemorySizeMiB"
     )
+
+    @classmethod
+    def has_default(cls, field_name: str, mode: str) -> bool:
+        """The size means something with shared memory alone."""
+        return super().has_default(field_name, mode) and (
+            field_name != "shared_memory_size_mib" or mode == "sharedmemory"
+        )

@@ -48,6 +48,10 @@ class WrongValueError(ValueError):
         self.meant = meant
 
 
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """How one kind of value is read.
@@ -58,6 +62,8 @@ class Leaf:
         is_secret: Its value is never shown.
         is_any: It takes objects and lists, too, as Python's json module gives them.
         keeps_runtime: Variables that get their value at every file, such as the time, stay in it.
+        is_public: It is not shown in problems, but answered by who keeps the document.
+        write: Makes a text of a value, the opposite of `read`.
     """
 
     read: Callable[[Any], Any]
@@ -65,6 +71,8 @@ class Leaf:
     is_secret: bool = False
     is_any: bool = False
     keeps_runtime: bool = False
+    is_public: bool = False
+    write: Callable[[Any], str] = _written
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._validate, handler(source))
@@ -125,7 +133,7 @@ def certificate() -> Leaf:
             raise WrongValueError("no certificate in PEM", allowed=allowed)
         return value
 
-    return Leaf(read, {"type": "string"}, is_secret=True)
+    return Leaf(read, {"type": "string"}, is_secret=True, is_public=True)
 
 
 def name() -> Leaf:
@@ -235,7 +243,7 @@ def duration(low_s: float, high_s: float, *, step_s: float = 0.0) -> Leaf:
         return seconds
 
     pattern = r"^\s*[+-]?[Pp]([0-9.,]+[WwDd])*([Tt]([0-9.,]+[HhMmSs])+)?\s*$"
-    return Leaf(read, {"anyOf": [{"type": "string", "pattern": pattern}, _parameter()]})
+    return Leaf(read, {"anyOf": [{"type": "string", "pattern": pattern}, _parameter()]}, write=format_duration)
 
 
 def _parameter() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from framewire.errors import ConfigurationError, FrameError
+from framewire.hub.backoff import BackoffOptions
 from framewire.model.inference import Inference, unscale_inferences
 from framewire.model.publish import to_document
 from framewire.pipeline.image import ImageMaker, SentImage, form_of
@@ -31,6 +32,9 @@ HELD = "too-many-held"
 
 UNREADABLE = "cannot-be-encoded"
 """Cause: no image could be made of the frame."""
+
+AGAIN = BackoffOptions(longest_s=10.0)
+"""Pauses before an extension that went away is tried again."""
 
 MOST_HELD = 64
 """Frames that wait behind an answer so that the next node gets them in order. Each may be a decoded picture."""

@@ -10,12 +10,12 @@ from typing import Any
 
 from framewire.client import Client, ClientOptions, Match
 from framewire.errors import ConfigurationError, FrameError, FramewireError, PeerError
+from framewire.hub.backoff import Backoff
 from framewire.model.format import VideoFormat
 from framewire.model.inference import scale_inferences
 from framewire.model.message import GraphIdentifier
-from framewire.pipeline.backoff import Backoff
 from framewire.pipeline.node import Surroundings
-from framewire.pipeline.nodes.extension import AWAY, UNANSWERED, UNREADABLE, Entry, ExtensionNode
+from framewire.pipeline.nodes.extension import AGAIN, AWAY, UNANSWERED, UNREADABLE, Entry, ExtensionNode
 from framewire.topology.nodes import GrpcExtension
 from framewire.topology.parts import TlsEndpoint, UsernamePasswordCredentials
 
@@ -55,7 +55,7 @@ class GrpcExtensionNode(ExtensionNode):
         self._waiting: deque[Entry] = deque()
         self._sent: dict[int, tuple[Entry, float]] = {}
         self._changed = asyncio.Event()
-        self._backoff = Backoff()
+        self._backoff = Backoff(AGAIN)
         self._task: asyncio.Task[None] | None = None
         self._is_away = False
         self._is_told = False
@@ -102,7 +102,7 @@ class GrpcExtensionNode(ExtensionNode):
             except FramewireError as error:
                 self._lose(error)
                 self._is_away = True
-                await asyncio.sleep(self._backoff.pause_s())
+                await asyncio.sleep(self._backoff.pause_s(time.monotonic()))
                 self._is_away = False
 
     async def _session(self, video_format: VideoFormat) -> None:
@@ -153,7 +153,7 @@ class GrpcExtensionNode(ExtensionNode):
                 continue
             # The client gives an answer only after `send` has told us the number.
             entry, _ = self._sent.pop(result.sequence_number)
-            self._backoff.reset()
+            self._backoff.useful()
             self.settle(entry, result.inferences)
 
     async def _watch(self) -> None:

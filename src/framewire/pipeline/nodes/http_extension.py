@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from framewire.client.http_extension import Busy, ExtensionError, HttpExtensionClient, NetworkError, Trust
 from framewire.errors import FramewireError
+from framewire.hub.backoff import Backoff
 from framewire.model.format import Encoding
-from framewire.pipeline.backoff import Backoff
 from framewire.pipeline.node import Surroundings
-from framewire.pipeline.nodes.extension import AWAY, UNANSWERED, Entry, ExtensionNode
+from framewire.pipeline.nodes.extension import AGAIN, AWAY, UNANSWERED, Entry, ExtensionNode
 from framewire.topology.nodes import HttpExtension
 from framewire.topology.parts import HttpHeaderCredentials, TlsEndpoint, UsernamePasswordCredentials
 
@@ -48,7 +49,7 @@ class HttpExtensionNode(ExtensionNode):
         # No more frames than there are places; None ends a task.
         self._waiting: asyncio.Queue[Entry | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._backoff = Backoff()
+        self._backoff = Backoff(AGAIN)
         self._pause_cause: str | None = None
         self._is_told = False
 
@@ -110,7 +111,7 @@ class HttpExtensionNode(ExtensionNode):
             self._say(error)
             self.fail(entry, REFUSED)
             return True
-        self._backoff.reset()
+        self._backoff.useful()
         if self._is_told:
             self._is_told = False
             self._surroundings.note(f"{self.name}: {self._client.address} answers again")
@@ -122,7 +123,7 @@ class HttpExtensionNode(ExtensionNode):
             self.fail(entry, cause)
         self._pause_cause = cause
         try:
-            await asyncio.sleep(self._backoff.pause_s() if pause_s is None else pause_s)
+            await asyncio.sleep(self._backoff.pause_s(time.monotonic()) if pause_s is None else pause_s)
         finally:
             self._pause_cause = None
         return not self._surroundings.is_lossless
