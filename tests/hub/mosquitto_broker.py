@@ -136,35 +136,42 @@ class Watcher:
         """Takes what is there and what comes."""
         connect: Any = Properties(PacketTypes.CONNECT)
         connect.SessionExpiryInterval = 10_000
-        async with aiomqtt.Client(
+        client = aiomqtt.Client(
             "127.0.0.1",
             self._port,
             identifier="watcher",
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=False,
             properties=connect,
-        ) as client:
-            await client.subscribe(f"{self._prefix}/#", qos=1)
-            taking = asyncio.create_task(self._take(client))
-            try:
+        )
+        taking: asyncio.Task[None] | None = None
+        try:
+            async with client:
+                await client.subscribe(f"{self._prefix}/#", qos=1)
+                taking = asyncio.create_task(self._take(client))
                 yield self.seen
-            finally:
-                taking.cancel()
+        finally:
+            if taking is not None:
+                # It ends with the connection. What it has not seen then is acknowledged, and does not come again.
                 await asyncio.wait([taking])
-                if not taking.cancelled():
-                    taking.exception()
+                taking.exception()
+                while len(client.messages):
+                    self._see(client._queue.get_nowait())
 
     async def _take(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            properties: Any = message.properties
-            self.seen.append(
-                Seen(
-                    str(message.topic),
-                    bytes(message.payload).decode(),
-                    dict(getattr(properties, "UserProperty", [])),
-                    getattr(properties, "ContentType", ""),
-                )
+            self._see(message)
+
+    def _see(self, message: aiomqtt.Message) -> None:
+        properties: Any = message.properties
+        self.seen.append(
+            Seen(
+                str(message.topic),
+                bytes(message.payload).decode(),
+                dict(getattr(properties, "UserProperty", [])),
+                getattr(properties, "ContentType", ""),
             )
+        )
 
 
 async def until(is_so: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mosquitto_broker import Broker, Watcher, make_certificate, until
@@ -131,6 +132,18 @@ async def test_a_broker_that_dies_and_returns_gets_everything_in_order(
         f"{url(broker)} cannot be reached ([Errno 111] Connection refused)",
         f"{url(broker)} is there again",
     ]
+
+
+async def test_a_connection_that_breaks_while_something_is_to_be_written_is_no_fault_of_the_loop() -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+    client = broker_module.Connection(parse_broker("mqtt://127.0.0.1/site"), None)._client
+    ours, its = socket.socketpair()
+    client._on_socket_register_write(client._client, None, ours)
+    ours.close()
+    its.close()
+    await asyncio.sleep(0)
+    assert faults == []
 
 
 async def test_a_broker_that_dies_in_the_middle_gets_everything_at_least_once(broker: Broker, tmp_path: Path) -> None:

@@ -154,30 +154,6 @@ def test_a_second_interrupt_ends_a_run_that_waits_for_its_answers(tmp_path: Path
     assert pipeline.stderr.splitlines()[-1] == "framewire: interrupted"
 
 
-def test_an_extension_that_dies_and_returns_is_used_again(tmp_path: Path) -> None:
-    with running("serve", "--port", "0", "--host", "127.0.0.1") as server:
-        port = server.until_said(r"listening on \S+:(\d+)")[1]
-        path = written(
-            tmp_path, topology(source("test:size=320x180"), grpc("ai", f"tcp://127.0.0.1:{port}"), hub("ai"))
-        )
-        with running("run", path) as pipeline:
-            pipeline.until_printed(10)
-            server.process.kill()
-            server.process.wait()
-            pipeline.until_said("ai: .* trying again")
-            with running("serve", "--port", port, "--host", "127.0.0.1"):
-                pipeline.until_said("ai: .* is back")
-                count = len(pipeline.out)
-                pipeline.until_printed(count + 10)
-                assert pipeline.stop(signal.SIGINT) == 0
-    errors = [one for one in documents(pipeline.stdout) if "code" in one["body"]]
-    assert [one["applicationProperties"]["eventType"] for one in errors] == [
-        "Microsoft.VideoAnalyzer.Diagnostics.NetworkError"
-    ]
-    assert errors[0]["body"]["code"] == "UNAVAILABLE"
-    assert errors[0]["body"]["protocol"] == "grpc"
-
-
 def test_nothing_of_a_file_is_lost_when_the_extension_dies_and_returns(tmp_path: Path) -> None:
     scene = "test:size=320x180,frames=3000,fps=15"
     with running("serve", "--port", "0", "--host", "127.0.0.1") as server:

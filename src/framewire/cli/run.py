@@ -232,6 +232,8 @@ def _status(pipeline: LivePipeline) -> Iterator[None]:
                 parts[0] = now.state.value
             parts[1] += f", {now.reconnects} reconnects" if now.reconnects else ""
             parts[1] += f", {now.undecodable} undecodable" if now.undecodable else ""
+            parts[1] += f", {now.damaged} damaged" if now.damaged else ""
+            parts[1] += f", {now.jumps} time jumps" if now.jumps else ""
         parts += [f"{one.name}: {one.received} messages in" for one in pipeline.graph.message_sources]
         for node in pipeline.graph.processors:
             causes = ", ".join(f"{count} {cause}" for cause, count in dict(node.counts.dropped).items())

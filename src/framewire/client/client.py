@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from framewire.errors import (
     ProtocolError,
     SharedMemoryError,
 )
-from framewire.frames.shared_memory import SHARED_MEMORY_FOLDER, SharedMemoryFile
+from framewire.frames.shared_memory import SHARED_MEMORY_FOLDER, SharedMemoryFile, remove_abandoned
 from framewire.model.credentials import AUTHENTICATION_KEY, basic_token
 from framewire.model.format import VideoFormat
 from framewire.model.inference import Inference
@@ -465,7 +466,14 @@ def _now(answer: Coroutine[Any, Any, _T]) -> _T:
     raise RuntimeError("there was something to wait for")
 
 
+@functools.cache
+def _remove_abandoned_once() -> None:
+    """Once in a process is enough: who was killed is followed by another process, if by anything."""
+    remove_abandoned()
+
+
 def _shared_memory(options: ClientOptions) -> SharedMemoryFile:
+    _remove_abandoned_once()
     try:
         return SharedMemoryFile(options.shared_memory_bytes, mode=options.shared_memory_mode)
     except OSError as error:

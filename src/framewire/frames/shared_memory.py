@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
+import re
 import secrets
 import stat
 import threading
@@ -27,6 +29,9 @@ ReadMode: TypeAlias = Literal["map", "copy"]
 """`map` reads the client's memory in place and trusts it not to shrink during a read; `copy` survives that."""
 
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+_OWN_NAME = re.compile(r"framewire-\d+-[0-9a-f]{12}")
+"""How the files are named that are made here; others of the folder are nobody's business."""
 
 _NAME_RULE = "a bare file name of 1 to 255 bytes, without a slash, not . or .."
 
@@ -210,6 +215,9 @@ class SharedMemoryReader:
 class SharedMemoryFile:
     """The client's side: a new shared memory file, mapped for writing, removed when it is closed.
 
+    The file is locked (flock) for as long as it is mapped, so that whoever finds it unlocked knows that its client was
+    killed; see :func:`remove_abandoned`.
+
     Args:
         length_bytes: Its length.
         mode: Permission bits of the file.
@@ -222,13 +230,12 @@ class SharedMemoryFile:
     def __init__(self, length_bytes: int, *, mode: int = 0o600, folder: Path = SHARED_MEMORY_FOLDER) -> None:
         if length_bytes < 1:
             raise SharedMemoryError(f"shared memory of {length_bytes} bytes holds no frame", allowed="1 byte or more")
-        name = f"framewire-{os.getpid()}-{secrets.token_hex(6)}"
-        self._path = folder / name
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self._path, descriptor = _create_locked(folder)
         try:
             os.fchmod(descriptor, mode)  # the umask would take bits off the mode given to open
             # Reserves the pages now: without it a full /dev/shm is a SIGBUS at the first write.
             os.posix_fallocate(descriptor, 0, length_bytes)
+            # It keeps a duplicate of the descriptor, and with that the lock.
             self._mapping = mmap.mmap(descriptor, length_bytes)
         except OSError as error:
             self._path.unlink(missing_ok=True)
@@ -240,7 +247,7 @@ class SharedMemoryFile:
             raise
         finally:
             os.close(descriptor)
-        self.announcement = SharedMemory(name, length_bytes)
+        self.announcement = SharedMemory(self._path.name, length_bytes)
         """What the descriptor says of this file."""
         self.buffer = memoryview(self._mapping)
         """The whole file, writable; valid until :meth:`close`."""
@@ -254,6 +261,42 @@ class SharedMemoryFile:
         except BufferError:
             # A caller still writes into a slot; the mapping goes with the last reference.
             pass
+
+
+def remove_abandoned(folder: Path = SHARED_MEMORY_FOLDER) -> None:
+    """Removes the files of clients of the same user that were killed: nobody else will, and they take room.
+
+    A process id in a name says nothing here: containers that share the folder count processes each for themselves.
+    """
+    for path in folder.glob("framewire-*"):
+        if not _OWN_NAME.fullmatch(path.name):
+            continue
+        # What has gone meanwhile, is somebody else's, or belongs to a client that lives stays as it is.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                if os.fstat(descriptor).st_uid == os.geteuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _create_locked(folder: Path) -> tuple[Path, int]:
+    """A new, empty file, and its descriptor, which holds the lock."""
+    while True:
+        path = folder / f"framewire-{os.getpid()}-{secrets.token_hex(6)}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+        except BaseException:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
+        # Somebody who looked for abandoned files came between the two.
+        os.close(descriptor)
 
 
 def _open_read_only(memory: SharedMemory, folder: Path) -> int:

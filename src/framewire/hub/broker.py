@@ -118,6 +118,23 @@ class _Client(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError("it closed the connection at once"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        """The library's own, which is put off too, takes no notice of a socket that was closed meanwhile."""
+
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # the library's own does the same: whatever it is, the connection is over
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if (number := sock.fileno()) >= 0:
+                self._loop.add_writer(number, write)
+
+        # The library may be connecting in another thread.
+        self._loop.call_soon_threadsafe(register)
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         answer = self.acknowledgements.pop(mid, None)
         if answer is not None and not answer.done():
