@@ -5,7 +5,6 @@ One picture, 320x160: blue, with a red patch over columns 80 to 159 and rows 40 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -26,22 +25,22 @@ FRAMES = 2
 PATCH = {"l": 0.25, "t": 0.25, "w": 0.25, "h": 0.25}
 
 RAW = {
-    # name: pixel format of the contract, bytes of a pixel (luma alone of yuv420p)
-    "yuv420p": (20, 1),
-    "rgb565be": (40, 2),
-    "rgb565le": (41, 2),
-    "rgb555be": (42, 2),
-    "rgb555le": (43, 2),
-    "rgb24": (60, 3),
-    "bgr24": (61, 3),
-    "argb": (80, 4),
-    "rgba": (81, 4),
-    "abgr": (82, 4),
-    "bgra": (83, 4),
+    # name: pixel format of the contract
+    "yuv420p": 20,
+    "rgb565be": 40,
+    "rgb565le": 41,
+    "rgb555be": 42,
+    "rgb555le": 43,
+    "rgb24": 60,
+    "bgr24": 61,
+    "argb": 80,
+    "rgba": 81,
+    "abgr": 82,
+    "bgra": 83,
 }
 FORMATS: dict[str, tuple[dict[str, Any], int, int]] = {
     # name: format in the document, encoding and pixel format of the contract
-    **{name: (typed("ImageFormatRaw", pixelFormat=name), 3, number) for name, (number, _) in RAW.items()},
+    **{name: (typed("ImageFormatRaw", pixelFormat=name), 3, number) for name, number in RAW.items()},
     "jpeg": (typed("ImageFormatJpeg", quality="95"), 1, 0),
     "bmp": (typed("ImageFormatBmp"), 0, 0),
     "png": (typed("ImageFormatPng"), 2, 0),
@@ -122,7 +121,7 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """One pipeline with a node for each case."""
     folder = tmp_path_factory.mktemp("images")
     pictures = folder / "pictures"
@@ -148,7 +147,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         if message["applicationProperties"]["eventType"] == "Microsoft.VideoAnalyzer.Analytics.Inference":
             name = message["applicationProperties"]["subject"].rpartition("/")[2]
             published.setdefault(name, []).append(message["body"])
-    yield Played(server, published)
+    return Played(server, published)
 
 
 @pytest.mark.parametrize(("form", "scale", "way"), CASES, ids=["-".join(case) for case in CASES])

@@ -6,6 +6,22 @@ _CHECK_CERTIFICATES = "check the trusted certificates"
 
 _KNOWN = (
     (
+        ("domain name not found", "name or service not known", "no address associated with hostname"),
+        "nobody knows a host of this name",
+        "check the address",
+    ),
+    (
+        ("connection refused",),
+        "nobody listens there: connection refused",
+        "check the address, and that the server is running",
+    ),
+    (
+        ("all connection attempts failed",),
+        "nobody listens there, or there is no way to it",
+        "check the address, and that the server is running",
+    ),
+    (("socket closed",), "it closed the connection at once", "see whether it wants TLS, and what its log says"),
+    (
         ("hostname verification check failed", "hostname mismatch", "ip address mismatch"),
         "its certificate does not name this host",
         "take the name that the certificate holds, or give the server another certificate",
@@ -19,14 +35,14 @@ _KNOWN = (
         "check the port, or take an endpoint without TLS",
     ),
 )
-"""The first that fits: what is said of a wrong name says as well that the check has failed."""
+"""The first that fits. What is said of a wrong name says as well that the check has failed."""
 
 
 def reason_of(text: str) -> tuple[str, str] | None:
     """What a failed connection means for who runs the pipeline.
 
     Args:
-        text: What the library says: details of a gRPC status, or the text of an exception of `ssl`.
+        text: What the library says: details of a gRPC status, or the text of an exception of Python.
 
     Returns:
         What is wrong and what to do; None when the text is of another kind.
