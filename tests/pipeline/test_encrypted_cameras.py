@@ -10,7 +10,7 @@ import pytest
 from camera_clips import street_clip
 from camera_server import RtspServer
 from certificates import Certificate, certificate_for
-from command_line import documents, running
+from command_line import documents, refused, running
 from pipeline_documents import hub, motion, source, topology, typed, written
 
 MISNAMED = "no secure connection: the camera's certificate does not name this host"
@@ -52,3 +52,19 @@ def test_what_a_camera_has_to_prove(
     else:
         assert kind == "NetworkError"
         assert event["body"]["details"][0]["message"] == refusal
+
+
+def test_without_a_list_the_certificates_of_the_system_count(shown: Certificate, tmp_path: Path) -> None:
+    with RtspServer(street_clip(frames=100), tls=shown.context()) as server:
+        camera: dict[str, Any] = source("")
+        camera["endpoint"] = typed("TlsEndpoint", url=server.url, validationOptions={"ignoreHostname": "true"})
+        path = written(tmp_path, topology(camera, motion(), hub("motion")))
+        with running("run", path, env={"SSL_CERT_FILE": str(shown.path)}) as pipeline:
+            pipeline.until_printed(3)
+            assert pipeline.stop(signal.SIGINT) == 0
+        assert documents(pipeline.stdout)[2]["applicationProperties"]["eventType"].endswith("MediaSessionEstablished")
+        said = refused("run", path, env={"SSL_CERT_FILE": str(tmp_path / "nowhere.pem")})
+    assert said == (
+        "the source is to prove itself, and this system has no file of trusted certificates; list them in"
+        " trustedCertificates, or name a file in SSL_CERT_FILE"
+    )
