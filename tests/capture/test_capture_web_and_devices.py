@@ -179,8 +179,49 @@ def test_a_certificate_has_to_be_trusted_and_to_name_the_host(
         is_good = (host, authority) == ("127.0.0.1", "its own")
         assert watched.kinds == ["MediaSessionEstablished" if is_good else "NetworkError"]
         if not is_good:
-            assert watched.events[0].body["code"] == "tls"
+            body = watched.events[0].body
+            assert (body["code"], body["details"][0]["code"]) == (
+                "tls",
+                "Untrusted" if authority == "another" else "Misnamed",
+            )
         watched.capture.close()
+
+
+def test_a_server_that_does_not_speak_tls_is_told_as_such(watch: Watch, certificate: Path, tmp_path: Path) -> None:
+    with web(partial(Quiet, directory=str(tmp_path))) as url:
+        watched = watch(f"{url.replace('http:', 'https:')}/street.mp4", trusted_certificates=str(certificate))
+        threading.Thread(target=lambda: list(islice(watched.capture.frames(), 1)), daemon=True).start()
+        assert watched.wait_for(lambda: len(watched.events) == 1)
+        assert watched.events[0].body["details"][0]["code"] == "NoTls"
+        watched.capture.close()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "http"])
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_camera_may_be_called_otherwise_when_the_name_does_not_matter(
+    watch: Watch, certificate: Path, tmp_path: Path, transport: str, is_trusted: bool
+) -> None:
+    trusted = certificate if is_trusted else tmp_path / "another.pem"
+    if not is_trusted:
+        trusted.write_text(ssl.DER_cert_to_PEM_cert(b"no such authority"))
+    with RtspServer(street_clip(160, 96), Behaviour(speed=2), tls=tls_of(certificate)) as server:
+        # The certificate names 127.0.0.1.
+        url = server.url.replace("127.0.0.1", "localhost")
+        watched = watch(url, transport=transport, trusted_certificates=str(trusted), is_hostname_ignored=True)
+        threading.Thread(target=lambda: list(islice(watched.capture.frames(), 1)), daemon=True).start()
+        assert watched.wait_for(lambda: len(watched.events) == 1)
+        assert watched.kinds == ["MediaSessionEstablished" if is_trusted else "NetworkError"]
+        watched.capture.close()
+
+
+def test_nobody_there_is_told_as_such_when_the_name_does_not_matter(watch: Watch, certificate: Path) -> None:
+    with RtspServer(street_clip(160, 96)) as server:
+        url = server.url.replace("rtsp:", "rtsps:")
+    watched = watch(url, trusted_certificates=str(certificate), is_hostname_ignored=True)
+    threading.Thread(target=lambda: list(islice(watched.capture.frames(), 1)), daemon=True).start()
+    assert watched.wait_for(lambda: len(watched.events) == 1)
+    assert watched.events[0].body["code"] == "connectionRefused"
+    watched.capture.close()
 
 
 def test_a_web_server_has_to_be_trusted_too(watch: Watch, certificate: Path, tmp_path: Path) -> None:

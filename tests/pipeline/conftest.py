@@ -1,4 +1,4 @@
-"""The commands, and the cameras that misbehave, are shared with their own tests."""
+"""The commands, the cameras that misbehave and a plain server are shared with their own tests."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[1]
-sys.path.extend(str(_TESTS / name) for name in ("cli", "rtsp", "hub"))
+sys.path.extend(str(_TESTS / name) for name in ("cli", "rtsp", "hub", "conformance"))

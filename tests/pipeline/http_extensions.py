@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,8 +25,8 @@ class Requests:
 
 
 @contextmanager
-def extension(reply: Reply, port: int = 0) -> Iterator[tuple[str, Requests]]:
-    """A server that answers the n-th request as it is told."""
+def extension(reply: Reply, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Requests]]:
+    """A server that answers the n-th request as it is told, encrypted on demand."""
     requests = Requests()
     lock = threading.Lock()
 
@@ -49,10 +50,14 @@ def extension(reply: Reply, port: int = 0) -> Iterator[tuple[str, Requests]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    if tls is not None:
+        # The handshake belongs to a request's own thread: one that fails must not hold up the server.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/score", requests
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/score", requests
     finally:
         server.shutdown()
         server.server_close()

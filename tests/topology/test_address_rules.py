@@ -204,6 +204,25 @@ CASES = [
             (
                 '"url": "tcp://detector:5001"',
                 (
+                    '"url": "tcp://detector:5001", "trustedCertificates": {"@type": "PemCertificateList",'
+                    ' "certificates": ["-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----"]}'
+                ),
+            )
+        ],
+        [
+            (
+                "42:113: error: /properties/processors/1/endpoint/trustedCertificates/certificates/0 is ***: a"
+                " certificate that cannot be read; allowed: PEM as it was issued, line breaks and all"
+            )
+        ],
+        id="a certificate that was cut off",
+    ),
+    pytest.param(
+        STREET,
+        [
+            (
+                '"url": "tcp://detector:5001"',
+                (
                     '"url": "tcp://detector:5001", "validationOptions": {"ignoreHostname": "true", "ignoreSignature":'
                     " true}"
                 ),

@@ -18,7 +18,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _DESCRIPTORS = Path("/proc/self/fd")
-_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+"""FFmpeg's."""
 
 
 class Connections:
@@ -35,7 +37,7 @@ class Connections:
         self._host, self._port = "", 0
         with contextlib.suppress(ValueError):  # FFmpeg says what is wrong with it
             parts = urlsplit(url)
-            self._host, self._port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+            self._host, self._port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         self._is_doubtful = False
         self._found: frozenset[int] = frozenset()
 

@@ -79,12 +79,31 @@ NO_PICTURE = Fault(
     "see whether the camera is well, and how often it sends a key frame",
 )
 
+_NOT_SECURE = "no secure connection: "
+
 UNTRUSTED = Fault(
     NETWORK,
     "tls",
     "Untrusted",
-    "no secure connection: the certificate is not trusted or does not name this host, or there is no such host",
-    "check the address and the trusted certificates",
+    _NOT_SECURE + "the camera's certificate is not signed by one that is trusted",
+    "check the trusted certificates",
+)
+MISNAMED = Fault(
+    NETWORK,
+    "tls",
+    "Misnamed",
+    _NOT_SECURE + "the camera's certificate does not name this host",
+    "take the name that it holds, or have the name ignored",
+)
+EXPIRED = Fault(
+    NETWORK,
+    "tls",
+    "Expired",
+    _NOT_SECURE + "the camera's certificate has expired",
+    "give the camera a new one, and see whether the clocks are right",
+)
+NO_TLS = Fault(
+    NETWORK, "tls", "NoTls", _NOT_SECURE + "what answers does not speak TLS, or not as we do", "check the port"
 )
 
 _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (

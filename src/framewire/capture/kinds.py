@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from framewire.capture.faults import UNTRUSTED, SessionError, fault_of
+from framewire.capture.certificate import name_in_certificate, shown_certificate
+from framewire.capture.faults import SessionError, fault_of
 from framewire.capture.login import with_login
 from framewire.capture.options import CaptureOptions
 from framewire.capture.pictures import Converter
@@ -135,9 +136,9 @@ def _open_network(
     is_live: bool | None,
 ) -> Reader:
     is_verified = options.trusted_certificates is not None and url.startswith(("rtsps", "https"))
-    tls = {"tls_verify": "1", "ca_file": options.trusted_certificates or ""} if is_verified else {}
     timeout = str(int((options.stall_s + _READ_GRACE_S) * 1_000_000))
     try:
+        tls = _tls_options(url, options) if is_verified else {}
         return VideoReader(
             url,
             options={"timeout": timeout, **specific, **tls},
@@ -147,10 +148,30 @@ def _open_network(
             counters=counters,
         )
     except SessionError as error:
-        # FFmpeg has one number for this and for a name that nobody knows.
         if is_verified and error.fault.code == "inputOutput":
-            raise SessionError(UNTRUSTED) from None
+            _check_certificate(url, options)
         raise
+
+
+def _tls_options(url: str, options: CaptureOptions) -> dict[str, str]:
+    assert options.trusted_certificates is not None
+    checked = {"tls_verify": "1", "ca_file": options.trusted_certificates}
+    if options.is_hostname_ignored:
+        name = name_in_certificate(url, options.trusted_certificates, options.connect_timeout_s)
+        if name is not None:
+            checked["verifyhost"] = name
+    return checked
+
+
+def _check_certificate(url: str, options: CaptureOptions) -> None:
+    """Raises what is wrong with the certificate: for FFmpeg it is all one."""
+    assert options.trusted_certificates is not None
+    shown_certificate(
+        url,
+        options.trusted_certificates,
+        options.connect_timeout_s,
+        must_name_host=not options.is_hostname_ignored,
+    )
 
 
 def _open_file(path: str, options: CaptureOptions, converter: Converter, counters: Counters) -> Reader:

@@ -24,6 +24,8 @@ class CaptureOptions:
         transport: How RTSP carries its media.
         trusted_certificates: Path of a PEM file: a camera over TLS (`rtsps`, `https`) has to show a certificate that
             one of these has signed, and that names the host of the address. None: any certificate is taken.
+        is_hostname_ignored: Whether the certificate may name another host, as that of a camera does which is known by
+            a number only. Who signed it is checked all the same.
         loop: Whether a recording or the synthetic scene starts over at its end.
         in_real_time: Whether the frames of a recording or the scene come when they are due, as from a camera. False:
             as fast as they are taken.
@@ -45,6 +47,7 @@ class CaptureOptions:
     password: str | None = field(default=None, repr=False)
     transport: Transport = "tcp"
     trusted_certificates: str | None = None
+    is_hostname_ignored: bool = False
     loop: bool = False
     in_real_time: bool = True
     connect_timeout_s: float = 10.0

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from framewire.client.address import parse_address
 from framewire.client.slots import SlotAllocator
+from framewire.client.unreachable import reason_of
 from framewire.errors import (
     ClosedError,
     ConfigurationError,
@@ -434,11 +435,8 @@ class Client:
     def _peer_error(self, code: grpc.StatusCode, details: str | None) -> PeerError:
         text = details or "no details"
         if code is grpc.StatusCode.UNAVAILABLE and self._session.state is ClientState.AWAITING_ACCEPTANCE:
-            return PeerError(
-                f"{self._target} cannot be reached ({text})",
-                status=code.name,
-                remedy="check the address, and that the server is running",
-            )
+            words, remedy = reason_of(text) or (text, "check the address, and that the server is running")
+            return PeerError(f"{self._target} cannot be reached ({words})", status=code.name, remedy=remedy)
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return PeerError(f"{self._target} does not serve the extension contract ({text})", status=code.name)
         return PeerError(f"{self._target} ended the stream with {code.name}: {text}", status=code.name)

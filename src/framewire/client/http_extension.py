@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+from framewire.client.unreachable import reason_of
 from framewire.errors import BusyError, ClosedError, ConfigurationError, InferenceError, PeerError
 from framewire.model.inference import Inference
 from framewire.model.publish_reader import read_document
@@ -81,8 +82,8 @@ class ExtensionError(PeerError):
 class NetworkError(PeerError):
     """The extension cannot be reached, did not answer in time, or broke off."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem, status="UNAVAILABLE", remedy="check the address, and that the extension is running")
+    def __init__(self, problem: str, remedy: str = "check the address, and that the extension is running") -> None:
+        super().__init__(problem, status="UNAVAILABLE", remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,8 @@ class HttpExtensionClient:
         except httpx.TimeoutException:
             raise NetworkError(f"{self.address} did not answer within {self._timeout_s:g} s") from None
         except httpx.TransportError as error:
+            if (known := reason_of(str(error))) is not None:
+                raise NetworkError(f"{self.address} cannot be reached ({known[0]})", known[1]) from None
             raise NetworkError(
                 f"{self.address} cannot be reached ({_said(str(error)) or type(error).__name__})"
             ) from None

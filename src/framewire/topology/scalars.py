@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,6 +132,12 @@ def certificate() -> Leaf:
         if not _CERTIFICATE.search(any_text(value)):
             allowed = "-----BEGIN CERTIFICATE----- .. -----END CERTIFICATE-----"
             raise WrongValueError("no certificate in PEM", allowed=allowed)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
+        except (ssl.SSLError, ValueError, TypeError):  # TypeError is for text that is no ASCII
+            raise WrongValueError(
+                "a certificate that cannot be read", allowed="PEM as it was issued, line breaks and all"
+            ) from None
         return value
 
     return Leaf(read, {"type": "string"}, is_secret=True, is_public=True)

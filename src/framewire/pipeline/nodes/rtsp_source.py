@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import atexit
 import os
+import ssl
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from framewire.capture import CaptureEvent, CaptureOptions, open_capture
+from framewire.errors import ConfigurationError
 from framewire.pipeline.node import Surroundings
 from framewire.pipeline.nodes.source import SourceNode
 from framewire.topology.nodes import RtspSource
 from framewire.topology.parts import TlsEndpoint, UsernamePasswordCredentials
+
+
+def _trusted(endpoint: TlsEndpoint) -> str | None:
+    """The path of a file with the certificates that are trusted, as FFmpeg wants one; None when any is.
+
+    Raises:
+        ConfigurationError: The document lists none, and neither does the system.
+    """
+    if endpoint.validation_options.ignore_signature or not endpoint.url.startswith(("rtsps:", "https:")):
+        return None
+    if endpoint.trusted_certificates is not None:
+        return _kept(endpoint.trusted_certificates.certificates)
+    path = ssl.get_default_verify_paths().cafile
+    if path is None:
+        raise ConfigurationError(
+            "the source is to prove itself, and this system has no file of trusted certificates",
+            remedy="list them in trustedCertificates, or name a file in SSL_CERT_FILE",
+        )
+    return path
 
 
 def _kept(certificates: Sequence[str]) -> str:
@@ -20,7 +41,7 @@ def _kept(certificates: Sequence[str]) -> str:
     descriptor, path = tempfile.mkstemp(prefix="framewire-", suffix=".pem")
     atexit.register(Path(path).unlink, missing_ok=True)
     os.close(descriptor)
-    Path(path).write_text("\n".join(certificates), encoding="ascii")
+    Path(path).write_text("\n".join(certificates), encoding="utf-8")
     return path
 
 
@@ -31,12 +52,6 @@ def make_source(definition: RtspSource, surroundings: Surroundings, *, is_loop: 
     if isinstance(endpoint.credentials, UsernamePasswordCredentials):
         user = endpoint.credentials.username
         password = endpoint.credentials.password.get_secret_value()
-    certificates = None
-    if isinstance(endpoint, TlsEndpoint):
-        if endpoint.trusted_certificates is not None:
-            certificates = _kept(endpoint.trusted_certificates.certificates)
-        if endpoint.validation_options.ignore_hostname or endpoint.validation_options.ignore_signature:
-            surroundings.note(f"{definition.name}: validationOptions are not heeded; the certificate is checked")
     options = CaptureOptions(
         endpoint.url,
         user,
@@ -44,7 +59,8 @@ def make_source(definition: RtspSource, surroundings: Surroundings, *, is_loop: 
         definition.transport,
         loop=is_loop,
         in_real_time=not surroundings.is_lossless,
-        trusted_certificates=certificates,
+        trusted_certificates=_trusted(endpoint) if isinstance(endpoint, TlsEndpoint) else None,
+        is_hostname_ignored=isinstance(endpoint, TlsEndpoint) and endpoint.validation_options.ignore_hostname,
     )
 
     def tell(event: CaptureEvent) -> None:
