@@ -29,6 +29,8 @@ second. Where a row leaves something out, a node that does nothing stands in its
 {rows}
 
 Target: decoding, motion and sampling take at most {goal} times the CPU time of PyAV alone. {verdict}
+It is judged on the row in which frames are chosen and no image is made; with one image a second made and sent it is
+{sending}. Rows differ by noise, too: where a longer one is cheaper than a shorter one, that is how large it is.
 
 The detector adds {one_thread} to decoding when both run in one thread, and {in_pipeline} to the pipeline. The goal for
 the first was {motion_goal:.0%}.
@@ -42,11 +44,10 @@ Where the time goes, as `framewire run --profile` tells (with one image a second
 
 _MISSED = """\
 
-What is above the target is the detector: the camera node costs little more than bare decoding. Its largest single part
-is the first look at the picture, which reads every other row of a luma plane that another thread has just written: a
-matter of memory and not of arithmetic, and dearer when neighbours use the caches. The design that would save it: the
-capture's thread shrinks each picture to the detector's grid right after it was decoded, while its rows are in that
-core's cache, and hands on the small picture with the frame. It costs a picture that knows who will look at it.
+The profile above says which node it is. What is suspected, and not measured apart: the detector's first look reads
+every other row of a luma plane that another thread has just written, which is memory traffic. A design to try: the capture's
+thread shrinks each picture to the detector's grid right after it was decoded, and hands on the small picture with the
+frame. It costs a picture that knows who will look at it.
 """
 
 _GRPC = """\
@@ -70,11 +71,11 @@ Target: at most {goal} ms. {verdict}
 
 _GRPC_MISSED = """\
 
-What is above the target is the way between Python and gRPC: each frame is a write and a read of `grpc.aio`,
-and each of these wakes the event loop through gRPC's own polling thread; around them, `framewire.client` takes a lock
-and a condition for every frame. The design that would save a part of it: one task that takes all images that wait in
-one turn of the loop, numbers them without a lock, as it is the only one that sends, and settles all answers that have
-come in one turn. The rest is gRPC's.
+It is spent on the event loop. Samples of that thread (py-spy, once, by hand) were in the write of `grpc.aio` most
+often, then in receiving. What of it is gRPC's own, and what the lock and the condition that `framewire.client` takes for each
+frame, was not measured apart. A design to try: one task that takes all images that wait in one turn of the loop, and
+numbers them without a lock, as it is the only one that sends; and settles all answers that have come in one turn. A
+bare `grpc.aio` call with the same bytes, measured beside it, would say how much can be gained at most.
 """
 
 _RECONNECTS = """\
@@ -101,7 +102,9 @@ process as `framewire runner` starts it, at the camera's pace.
 |---|---|---|---|---|
 {rows}
 
-So one core carries about **{carried}** such cameras at full load{proven}. Where the time of one goes, here with an
+By the last row one core would carry **{carried}** such cameras at full load: reckoned, not run. {proven}
+
+Where the time of one goes, here with an
 extension that is sent two images a second (`framewire run --profile`):
 
 ```
@@ -145,6 +148,7 @@ def _hd(results: dict[str, Any]) -> str:
         rows="\n".join(rows),
         goal=goals["hd"],
         verdict=_verdict(is_met, f"{ratio['sampling']['median']:.2f}"),
+        sending=_spread(ratio["sending"], ".2f"),
         one_thread=_spread(adds["in one thread"], ".1%"),
         in_pipeline=_spread(adds["in the pipeline"], ".1%"),
         motion_goal=goals["motion"],
@@ -190,9 +194,9 @@ def _cameras(results: dict[str, Any]) -> str:
     many = runs[-1]
     keeps_up = many["frames_per_second"] >= 0.95 * found["rate"]
     proven = (
-        f"; {many['cameras']} at once on one core got all of their frames"
+        f"{many['cameras']} at once on one core got theirs (95% or more, as counted once a second)."
         if keeps_up
-        else (f"; {many['cameras']} at once on one core lost some, on a machine that others used too")
+        else (f"{many['cameras']} at once on one core did not get all of their frames.")
     )
     return _CAMERAS.format(
         rate=found["rate"],

@@ -88,8 +88,8 @@ class LivePipeline:
         """
         source = self.graph.source
         begun_cpu_s = time.process_time()
-        # OpenCV's own threads turn and wait for work longer than the small pictures of a detector take: measured, they
-        # cost a twentieth of the decoding and save nothing. It is for the whole process, which is a pipeline's.
+        # One of OpenCV's own threads was seen to take a twentieth of the process's CPU time, most of it in the kernel:
+        # it yields and waits for the next small picture. It is for the whole process, which is a pipeline's.
         cv2.setNumThreads(1)
         self._change(PipelineState.ACTIVATING)
         try:
