@@ -45,9 +45,9 @@ Where the time goes, as `framewire run --profile` tells (with one image a second
 _MISSED = """\
 
 The profile above says which node it is. What is suspected, and not measured apart: the detector's first look reads
-every other row of a luma plane that another thread has just written, which is memory traffic. A design to try: the capture's
-thread shrinks each picture to the detector's grid right after it was decoded, and hands on the small picture with the
-frame. It costs a picture that knows who will look at it.
+every other row of a luma plane that another thread has just written, which is memory traffic. A design to try: the
+capture's thread shrinks each picture to the detector's grid right after it was decoded, and hands on the small
+picture with the frame. It costs a picture that knows who will look at it.
 """
 
 _GRPC = """\
@@ -72,10 +72,10 @@ Target: at most {goal} ms. {verdict}
 _GRPC_MISSED = """\
 
 It is spent on the event loop. Samples of that thread (py-spy, once, by hand) were in the write of `grpc.aio` most
-often, then in receiving. What of it is gRPC's own, and what the lock and the condition that `framewire.client` takes for each
-frame, was not measured apart. A design to try: one task that takes all images that wait in one turn of the loop, and
-numbers them without a lock, as it is the only one that sends; and settles all answers that have come in one turn. A
-bare `grpc.aio` call with the same bytes, measured beside it, would say how much can be gained at most.
+often, then in receiving. What of it is gRPC's own, and what the lock and the condition that `framewire.client` takes
+for each frame, was not measured apart. A design to try: one task that takes all images that wait in one turn of the
+loop, and numbers them without a lock, as it is the only one that sends; and settles all answers that have come in one
+turn. A bare `grpc.aio` call with the same bytes, measured beside it, would say how much can be gained at most.
 """
 
 _RECONNECTS = """\
