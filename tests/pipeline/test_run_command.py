@@ -233,9 +233,24 @@ def test_a_source_that_does_not_exist_is_told_in_one_line(tmp_path: Path) -> Non
 def test_the_profile_names_each_node(tmp_path: Path) -> None:
     path = written(tmp_path, topology(source(SCENE), motion(), hub("motion")))
     finished = framewire("run", path, "--as-fast-as-possible", "--profile")
-    rows = {line.split()[0]: line.split()[1] for line in finished.stderr.splitlines() if line.endswith("%")}
-    assert rows["motion"] == "45"
-    assert "camera" in rows
+    found = re.findall(r"^(\S.*?)  +(\d* ) +(\d+\.\d\d)  .* (\d+)%$", finished.stderr, re.MULTILINE)
+    frames = {name: count.strip() for name, count, _, _ in found}
+    assert frames["motion"] == "45"
+    # The scene is drawn by the camera's node, where others decode.
+    assert frames["camera: decoding"] == "45"
+    assert set(frames) == {"camera", "camera: decoding", "motion", "the rest", "together"}
+    *rows, together = (float(seconds) for _, _, seconds, _ in found)
+    assert together == pytest.approx(sum(rows), abs=0.03)
+
+
+def test_the_profile_tells_images_from_the_node_that_sends_them(address: str, tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        topology(source(SCENE), grpc("ai", address, samplingOptions={"maximumSamplesPerSecond": "1"}), hub("ai")),
+    )
+    finished = framewire("run", path, "--as-fast-as-possible", "--profile")
+    assert re.search(r"^ai: images +3 ", finished.stderr, re.MULTILINE)
+    assert re.search(r"^ai +45 ", finished.stderr, re.MULTILINE)
 
 
 def test_a_reader_that_goes_away_ends_the_run(tmp_path: Path) -> None:

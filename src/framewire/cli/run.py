@@ -204,11 +204,14 @@ def load(path: str, settings: tuple[str, ...], name: str | None) -> Topology:
 
 def profile_lines(table: list[tuple[str, int, float]]) -> list[str]:
     """The profile as lines."""
-    whole = sum(seconds for _, _, seconds in table) or 1.0
-    lines = [f"{'node':32}  {'frames':>8}  {'CPU s':>8}  {'ms a frame':>10}  share"]
-    for name, calls, seconds in table:
-        per_frame = 1000 * seconds / calls if calls else 0.0
-        lines.append(f"{name:32}  {calls:8}  {seconds:8.2f}  {per_frame:10.3f}  {100 * seconds / whole:4.0f}%")
+    whole = sum(seconds for _, _, seconds in table)
+    frames = max((calls for _, calls, _ in table), default=0)
+    wide = max(len(name) for name in ("node", *(name for name, _, _ in table)))
+    lines = [f"{'node':{wide}}  {'frames':>8}  {'CPU s':>8}  {'ms a frame':>10}  share"]
+    for name, calls, seconds in [*table, ("together", frames, whole)]:
+        each = f"{1000 * seconds / calls:.3f}" if calls else ""
+        share = 100 * seconds / whole if whole else 0.0
+        lines.append(f"{name:{wide}}  {calls or '':>8}  {seconds:8.2f}  {each:>10}  {share:4.0f}%")
     return lines
 
 

@@ -85,6 +85,7 @@ class Background:
         self._lower = np.empty(shape, np.uint8)
         self._anchor: Cells = stack[-1].copy()
         self._still_s = np.zeros(shape, np.float32)
+        self._never_s = np.zeros(shape, np.float32)
         self.stands = np.zeros(shape, np.uint8)
         self.difference = np.empty(shape, np.uint8)
         self.strong = np.empty(shape, np.uint8)
@@ -202,8 +203,9 @@ class Background:
         changed = cv2.compare(cv2.absdiff(cells, self._anchor), self._lower, cv2.CMP_GT)
         cv2.copyTo(cells, changed, self._anchor)
         self._still_s += np.float32(passed_s)
-        away = np.asarray(cv2.absdiff(cells, self._first_picture)) > self._lower
-        self._still_s[(np.asarray(cv2.dilate(changed, _NEAR)) != 0) | ~away] = 0
+        same = cv2.compare(cv2.absdiff(cells, self._first_picture), self._lower, cv2.CMP_LE)
+        restless = cv2.bitwise_or(cv2.dilate(changed, _NEAR), same)
+        cv2.copyTo(self._never_s, restless, self._still_s)
         np.multiply(self._still_s >= _STANDS_S, np.uint8(255), out=self.stands)
         stays = self._still_s >= _STAY_S
         if stays.any():

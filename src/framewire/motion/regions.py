@@ -6,6 +6,7 @@ import math
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from framewire.model.geometry import Rectangle
 from framewire.motion.detection import Detection
@@ -57,6 +58,7 @@ class Regions:
         self._seen_around = np.zeros_like(self._seen)
         self._restless = 0.0
         self._joined = np.empty_like(self._seen)
+        self._one = np.ones_like(self._seen)
 
     def forget(self) -> None:
         """Forgets what was seen in earlier frames."""
@@ -78,20 +80,21 @@ class Regions:
             stands: 255 where it has not changed for a while.
             period_s: Usual time from frame to frame, in seconds.
         """
-        _count_frames(self._seen, moving, _SPEED * period_s)
-        _count_frames(self._seen_around, moving, _FAST * period_s)
+        _count_frames(self._seen, moving, _SPEED * period_s, self._one)
+        _count_frames(self._seen_around, moving, _FAST * period_s, self._one)
         more = min(self._restless / _RESTLESS, _MOST_DELAY_S / period_s)
         needed = min(math.ceil(_CONFIRM_S / period_s) + 1 + int(more), _MOST_CONFIRMATIONS)
         large = self._large(moving)
+        # Each cell is looked at once: regions may be many, and their boxes overlap.
+        lasts, lasts_around = (_as_mask(counts >= needed) for counts in (self._seen, self._seen_around))
         lasting: list[tuple[_Box, int]] = []
         confirmed = 0
         for left, top, width, height, cells in large[:_MOST_BOXES]:
-            counts = self._seen if cells < _LARGE * self._grid.cells else self._seen_around
-            seen = counts[top : top + height, left : left + width]
-            if np.count_nonzero(seen >= needed) < _CONFIRMED * cells:
+            inside = slice(top, top + height), slice(left, left + width)
+            seen = lasts if cells < _LARGE * self._grid.cells else lasts_around
+            if cv2.countNonZero(seen[inside]) < _CONFIRMED * cells:
                 continue
             confirmed += cells
-            inside = slice(top, top + height), slice(left, left + width)
             if cv2.countNonZero(cv2.bitwise_and(stands[inside], moving[inside])) <= _STANDING * cells:
                 lasting.append(((left, top, left + width, top + height), cells))
         unconfirmed = cv2.countNonZero(moving) - confirmed
@@ -126,12 +129,17 @@ class Regions:
         return large
 
 
-def _count_frames(seen: Cells, moving: Cells, reach: float) -> None:
+def _count_frames(seen: Cells, moving: Cells, reach: float, one: Cells) -> None:
     """Counts for each cell in how many frames in a row something has moved there or come from near by."""
     side = 2 * min(max(1, round(reach)), _LONGEST_REACH) + 1
     cv2.dilate(seen, np.ones((side, side), np.uint8), dst=seen)
-    cv2.add(seen, np.ones_like(seen), dst=seen)
+    cv2.add(seen, one, dst=seen)
     cv2.bitwise_and(seen, moving, dst=seen)
+
+
+def _as_mask(condition: npt.NDArray[np.bool_]) -> Cells:
+    """The same bytes, 0 and 1."""
+    return condition.view(np.uint8)
 
 
 def _merged(regions: list[tuple[_Box, int]]) -> list[_Box]:

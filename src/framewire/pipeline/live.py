@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import cv2
+
 from framewire.hub import Envelope, HubMessage, InputMessage
 from framewire.pipeline.graph import Graph
 from framewire.pipeline.node import Group, Surroundings
 from framewire.pipeline.profile import Profile
 from framewire.pipeline.sampling import TICKS_PER_S
 from framewire.topology import Topology
+
+REST = "the rest"
+"""In a profile: the event loop with its sessions and messages, threads of libraries, loading them."""
 
 
 class PipelineState(Enum):
@@ -84,6 +89,10 @@ class LivePipeline:
             FramewireError: The source cannot be read at all.
         """
         source = self.graph.source
+        begun_cpu_s = time.process_time()
+        # One of OpenCV's own threads was seen to take a twentieth of the process's CPU time, most of it in the kernel:
+        # it yields and waits for the next small picture. It is for the whole process, which is a pipeline's.
+        cv2.setNumThreads(1)
         self._change(PipelineState.ACTIVATING)
         try:
             for node in self.graph.processors:
@@ -107,8 +116,11 @@ class LivePipeline:
                 await node.close()
             self._change(PipelineState.INACTIVE)
             await asyncio.sleep(0)  # what other threads have handed over comes first
-        if self.profile is not None and source.capture is not None:
-            self.profile.add(source.name, source.capture.statistics().read_cpu_s)  # decoding has a thread of its own
+        if self.profile is not None:
+            if source.capture is not None:
+                read = source.capture.statistics()
+                self.profile.add(f"{source.name}: decoding", read.read_cpu_s, read.frames)  # in a thread of its own
+            self.profile.add_rest(REST, time.process_time() - begun_cpu_s)
         if source.error is not None:
             raise source.error
 

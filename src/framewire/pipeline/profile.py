@@ -35,10 +35,16 @@ class Profile:
                 self._seconds[name] += whole - inside
                 self._calls[name] += 1
 
-    def add(self, name: str, seconds: float) -> None:
+    def add(self, name: str, seconds: float, calls: int = 0) -> None:
         """More CPU seconds of a name, counted elsewhere."""
         with self._lock:
             self._seconds[name] += seconds
+            self._calls[name] += calls
+
+    def add_rest(self, name: str, whole_s: float) -> None:
+        """What is left of the CPU seconds of the whole process is `name`'s."""
+        with self._lock:
+            self._seconds[name] += max(0.0, whole_s - sum(self._seconds.values()))
 
     def table(self) -> list[tuple[str, int, float]]:
         """Name, calls and CPU seconds of each, the dearest first."""

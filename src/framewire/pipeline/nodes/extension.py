@@ -6,6 +6,7 @@ import threading
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from framewire.errors import ConfigurationError, FrameError
@@ -114,8 +115,10 @@ class ExtensionNode(Node):
         if not self._places.acquire(blocking=False):
             self.counts.dropped[BUSY] += 1
             return None
+        profile = self._surroundings.profile
         try:
-            return self._images.make(sample.picture)
+            with nullcontext() if profile is None else profile.of(f"{self.name}: images"):
+                return self._images.make(sample.picture)
         except (ConfigurationError, FrameError) as error:
             self._places.release()
             self.counts.dropped[UNREADABLE] += 1
