@@ -1,8 +1,9 @@
-"""A small camera for tests: serves an H.264 MP4 over RTSP, once for each client that asks, and paced by its times.
+"""A small camera for tests: serves an MP4 or MOV over RTSP, once for each client that asks, and paced by its times.
 
 Run with the system's Python: the bindings of GStreamer belong to it.
 
     /usr/bin/python3 tests/rtsp_server.py clip.mp4 [USER PASSWORD]
+    /usr/bin/python3 tests/rtsp_server.py clip.mp4 --codec hevc
 
 Prints the port when it is ready; the address is rtsp://127.0.0.1:PORT/clip. Exit code 77 means: not installed.
 """
@@ -20,11 +21,16 @@ except (ImportError, ValueError) as error:
     sys.exit(77)
 
 ROLE = "viewer"
+PAYLOADERS = {"h264": "rtph264pay", "hevc": "h265parse ! rtph265pay", "mjpeg": "rtpjpegpay"}
 
 
 def main(path, user=None, password=None):
+    codec = "h264"
+    if user == "--codec":
+        user, password, codec = None, None, password
+    payloader = PAYLOADERS[codec]
     Gst.init(None)
-    missing = [name for name in ("qtdemux", "rtph264pay") if Gst.ElementFactory.find(name) is None]
+    missing = [name for name in ("qtdemux", *payloader.split(" ! ")) if Gst.ElementFactory.find(name) is None]
     if missing:
         print(f"GStreamer has no {' and no '.join(missing)}", file=sys.stderr)
         return 77
@@ -32,7 +38,7 @@ def main(path, user=None, password=None):
     server.set_address("127.0.0.1")
     server.set_service("0")
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(f'( filesrc location="{path}" ! qtdemux ! rtph264pay name=pay0 pt=96 )')
+    factory.set_launch(f'( filesrc location="{path}" ! qtdemux ! {payloader} name=pay0 pt=96 )')
     if user is not None:
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", ROLE)

@@ -38,9 +38,12 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**plain, "PYTHONWARNINGS": "error", **(changes or {})}
 
 
-def command(*arguments: object) -> list[str]:
-    """The words that start framewire."""
-    return [sys.executable, "-m", "framewire", *map(str, arguments)]
+FRAMEWIRE: tuple[object, ...] = ("-m", "framewire")
+
+
+def command(*arguments: object, program: tuple[object, ...] = FRAMEWIRE) -> list[str]:
+    """The words that start framewire, or a program of Python that stands in for it."""
+    return [sys.executable, *map(str, program), *map(str, arguments)]
 
 
 def framewire(*arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Finished:
@@ -116,9 +119,15 @@ def eventually(is_so: Callable[[], bool], what: str = "") -> None:
 class Running:
     """A command that runs; its output is collected meanwhile."""
 
-    def __init__(self, *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        program: tuple[object, ...] = FRAMEWIRE,
+    ) -> None:
         self.process = subprocess.Popen(
-            command(*arguments),
+            command(*arguments, program=program),
             env=environment(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -185,9 +194,14 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Iterator[Running]:
+def running(
+    *arguments: object,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    program: tuple[object, ...] = FRAMEWIRE,
+) -> Iterator[Running]:
     """A command in the background, killed at the end of the block if it still runs."""
-    one = Running(*arguments, env=env, cwd=cwd)
+    one = Running(*arguments, env=env, cwd=cwd, program=program)
     try:
         yield one
     finally:

@@ -56,6 +56,8 @@ class LiveProcess:
         self._is_active = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._heard_s = 0.0
+        self._silent_s = _START_S  # until it says anything: a machine at work takes its time to load libraries
+        self._reason: str | None = None  # why this process ends, beside what it complained about before
         self.status: Json = {}
         """What the process has said last."""
         self.last_error: str | None = None
@@ -138,9 +140,15 @@ class LiveProcess:
     async def _run(self) -> None:
         """One process from its start to its end."""
         command = [sys.executable, "-P", "-m", "framewire.runner.child"]
-        process = self._process = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES
-        )
+        try:
+            process = self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES
+            )
+        except OSError as error:  # no memory, no descriptors: that passes
+            self.last_error = f"its process cannot be started: {error.strerror}"
+            return
+        self._reason = None
+        self._silent_s = _START_S
         assert process.stdin is not None
         self._heard_s = time.monotonic()
         self.status = {**self.status, "state": "activating"}
@@ -153,7 +161,7 @@ class LiveProcess:
             code = await process.wait()
             if not self._is_ending and code:
                 how = f"signal {-code}" if code < 0 else f"status {code}"
-                self.last_error = self.last_error or f"its process ended with {how}"
+                self.last_error = self._reason or f"its process ended with {how}"
         finally:
             watching.cancel()
             self.totals.end()
@@ -163,7 +171,9 @@ class LiveProcess:
     async def _read(self, process: Process) -> None:
         assert process.stdout is not None
         while line := await process.stdout.readline():
-            self._heard_s = time.monotonic()
+            self._heard_s, self._silent_s = time.monotonic(), _SILENT_S
+            if not line.endswith(b"\n"):
+                return  # it was killed in the middle of it
             document = json.loads(line)
             match document:
                 case {"message": [body, properties, output]}:
@@ -177,12 +187,12 @@ class LiveProcess:
                     self.last_error = note
                     _log.warning("live pipeline %s: %s", self._job.name, note)
                 case {"error": error}:
-                    self.last_error = error
+                    self.last_error = self._reason = error
 
     async def _watch(self) -> None:
-        while (left_s := self._heard_s + _SILENT_S - time.monotonic()) > 0:  # noqa: ASYNC110 # each line moves it on
+        while (left_s := self._heard_s + self._silent_s - time.monotonic()) > 0:  # noqa: ASYNC110 # each line moves it on
             await asyncio.sleep(left_s)
-        self.last_error = f"its process was silent for {_SILENT_S:g} s and was killed"
+        self.last_error = self._reason = f"its process was silent for {self._silent_s:g} s and was killed"
         self._kill()
 
     def _kill(self) -> None:

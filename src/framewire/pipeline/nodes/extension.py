@@ -88,6 +88,7 @@ class ExtensionNode(Node):
         self._line: deque[Entry] = deque()
         self._loop_thread = 0
         self._is_told_of_image = False
+        self._is_told_of_answer = False
         self.sent = 0
         """Frames that were answered, however."""
 
@@ -145,9 +146,11 @@ class ExtensionNode(Node):
     def submit(self, entry: Entry) -> None:
         """On the loop: sends a frame. :meth:`settle` or :meth:`fail` follows, sooner or later."""
 
-    def settle(self, entry: Entry, inferences: Sequence[Inference]) -> None:
-        """On the loop: the answer to a frame has come."""
+    def settle(self, entry: Entry, inferences: Sequence[Inference], problems: Sequence[str]) -> None:
+        """On the loop: the answer to a frame has come. The problems are those of inferences that are left out."""
         self.sent += 1
+        if problems:
+            self.complain(problems[0])
         entry.has_inferred = bool(inferences)
         if entry.image is not None:
             # What was sent along and comes back is known already. In its published form, as the wire rounds numbers.
@@ -155,6 +158,12 @@ class ExtensionNode(Node):
             fresh = [one for one in inferences if to_document(0, [one]) not in sent]
             entry.found = unscale_inferences(fresh, entry.image.scaling)
         self._end(entry)
+
+    def complain(self, problem: str) -> None:
+        """On the loop: tells the operator of an odd answer; of the first alone, as they tend to come in numbers."""
+        if not self._is_told_of_answer:
+            self._is_told_of_answer = True
+            self._surroundings.note(f"{self.name}: in an answer: {problem}")
 
     def fail(self, entry: Entry, cause: str) -> None:
         """On the loop: no answer will come."""

@@ -109,9 +109,6 @@ class GrpcExtensionNode(ExtensionNode):
         """One session, from its first frame until its form changes, the pipeline ends, or it breaks."""
         failure: FramewireError | None = None
         async with Client(self._address, video_format, self._options) as client:
-            if self._is_told:
-                self._is_told = False
-                self._surroundings.note(f"{self.name}: {self._address} is back")
             try:
                 async with asyncio.TaskGroup() as tasks:
                     sending = tasks.create_task(self._send(client, video_format))
@@ -150,11 +147,17 @@ class GrpcExtensionNode(ExtensionNode):
     async def _receive(self, client: Client) -> None:
         async for result in client:
             if result.match is not Match.MATCHED:
+                if result.match is Match.UNKNOWN:
+                    self.complain(f"it acknowledges frame {result.sequence_number}, which it was not sent")
                 continue
             # The client gives an answer only after `send` has told us the number.
             entry, _ = self._sent.pop(result.sequence_number)
             self._backoff.useful()
-            self.settle(entry, result.inferences)
+            if self._is_told:
+                # Not before: one that takes a session and dies of its first frame is not back.
+                self._is_told = False
+                self._surroundings.note(f"{self.name}: {self._address} is back")
+            self.settle(entry, result.inferences, result.problems)
 
     async def _watch(self) -> None:
         while True:

@@ -115,7 +115,7 @@ class HttpExtensionNode(ExtensionNode):
         if self._is_told:
             self._is_told = False
             self._surroundings.note(f"{self.name}: {self._client.address} answers again")
-        self.settle(entry, answer.inferences)
+        self.settle(entry, answer.inferences, answer.problems)
         return True
 
     async def _pause(self, entry: Entry, cause: str, pause_s: float | None) -> bool:
