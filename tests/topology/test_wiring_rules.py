@@ -135,6 +135,10 @@ CASES = [
         [
             "4:16: error: /properties/sources: no RtspSource; allowed: exactly one",
             (
+                "5:7: warning: /properties/sources/0: no hubInputName: no message reaches it;"
+                " allowed: a name, which messages are sent to"
+            ),
+            (
                 '20:19: error: /properties/processors/0/inputs: "http" (HttpExtension) gets no pictures from'
                 ' "camera" (IotHubMessageSource); allowed: an input with video'
             ),
