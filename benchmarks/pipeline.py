@@ -151,13 +151,16 @@ def grpc(folder: Path, address: str, clip: Recording, rounds: int) -> dict[str, 
     """What the gRPC node costs beyond its images, told apart by the profile: by thread, and so without decoding."""
     document = topology(folder, "every-frame", motion=False, extension={"address": address})
     subjects = {"images": run_of(document, clip, replaced=["sending"]), "grpc": run_of(document, clip)}
+    bare = {"what": "bare", "clip": str(clip.path), "address": address}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in subjects}
+    bare_s = []
     for number in range(rounds):
+        bare_s.append(child_cpu_s(folder, bare))
         for name in list(subjects)[:: -1 if number % 2 else 1]:
             rows = _profile_of(subjects[name])[1:]
             cells = [re.split(r"  +", row.strip()) for row in rows]
             found[name].append({row[0]: float(row[-3 if len(row) > 4 else -2]) for row in cells})
-        print(number, {name: each[-1] for name, each in found.items()}, flush=True)
+        print(number, {name: each[-1] for name, each in found.items()}, f"bare {bare_s[-1]:.3f}", flush=True)
     images = [one["extension: images"] for one in found["grpc"]]
     node = [one["extension"] + one["the rest"] for one in found["grpc"]]
     idle = [one["the rest"] for one in found["images"]]
@@ -168,7 +171,12 @@ def grpc(folder: Path, address: str, clip: Recording, rounds: int) -> dict[str, 
         "node_ms": spread([each * per_frame for each in node]),
         "idle_ms": spread([each * per_frame for each in idle]),
         "added_ms": spread([(one - other) * per_frame for one, other in zip(node, idle, strict=True)]),
+        "bare_ms": spread([each * per_frame for each in bare_s]),
+        "beyond_bare_ms": spread(
+            [(one - other - least) * per_frame for one, other, least in zip(node, idle, bare_s, strict=True)]
+        ),
         "rounds": found,
+        "bare_rounds_s": bare_s,
     }
 
 

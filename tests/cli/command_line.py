@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 from framewire.cli.main import run
@@ -117,7 +117,7 @@ def eventually(is_so: Callable[[], bool], what: str = "") -> None:
 
 
 class Running:
-    """A command that runs; its output is collected meanwhile."""
+    """A command that runs; its output is collected meanwhile. At the end of a block it is killed if it still runs."""
 
     def __init__(
         self,
@@ -143,6 +143,16 @@ class Running:
         ]
         for reader in self._readers:
             reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_running:
+            self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
 
     @staticmethod
     def _collect(stream: Any, lines: list[str]) -> None:
@@ -201,15 +211,8 @@ def running(
     program: tuple[object, ...] = FRAMEWIRE,
 ) -> Iterator[Running]:
     """A command in the background, killed at the end of the block if it still runs."""
-    one = Running(*arguments, env=env, cwd=cwd, program=program)
-    try:
+    with Running(*arguments, env=env, cwd=cwd, program=program) as one:
         yield one
-    finally:
-        if one.is_running:
-            one.process.kill()
-        one.process.wait()
-        for reader in one._readers:
-            reader.join()
 
 
 class Server(Running):
@@ -229,15 +232,8 @@ class Server(Running):
 @contextmanager
 def serving(*arguments: object, **named: Any) -> Iterator[Server]:
     """A server that is ready, killed at the end of the block if it still runs."""
-    one = Server(*arguments, **named)
-    try:
+    with Server(*arguments, **named) as one:
         yield one
-    finally:
-        if one.is_running:
-            one.process.kill()
-        one.process.wait()
-        for reader in one._readers:
-            reader.join()
 
 
 def memory_of(process: subprocess.Popen[str]) -> list[Path]:

@@ -121,6 +121,17 @@ def test_a_source_of_ones_own_and_memory_of_a_size(judging: Server) -> None:
     assert "3 in flight" in finished.stdout
 
 
+def test_a_link_that_leads_nowhere_stays_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "figures.json"
+    link.symlink_to(tmp_path / "elsewhere" / "figures.json")
+    finished = framewire("bench", "--to", "127.0.0.1:9", *SHORT, "--json", link)
+    assert finished.returncode == 2
+    assert f"--json {link} cannot be written: No such file or directory" in finished.stderr
+    (tmp_path / "elsewhere").mkdir()
+    assert framewire("bench", "--to", "127.0.0.1:9", *SHORT, "--json", link).returncode == 1
+    assert link.is_symlink()
+
+
 def test_the_statistics_of_our_own_server_are_shown(judging: Server) -> None:
     finished = framewire_here("bench", "--to", judging.address, *SHORT)
     assert "the server's own statistics since it was started:\nstage, ms" in finished.stdout
@@ -328,6 +339,8 @@ def test_a_terminal_shows_a_line_while_it_runs_and_takes_it_away(judging: Server
         (("--encoding", "png", "--quality", "5"), "--quality means nothing for png"),
         (("--encoding", "png", "--pixel-format", "rgb24"), "--pixel-format rgb24 implies raw and --encoding is png"),
         (("--password", "x"), "--password needs --user"),
+        (("--user", "\udcff"), "--user is '\\udcff'; allowed: text in UTF-8"),
+        (("--user", "me", "--password", "s\udcff"), "--password is ***; allowed: text in UTF-8"),
         (("nothing.mp4",), "nothing.mp4 does not exist; allowed: test: (a synthetic scene), "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -103,7 +103,7 @@ def test_those_of_third_parties_are_used_by_their_names(packages: dict[str, str]
             *("--extension-configuration", '{"processor":"wrecked"}'),
         )
         assert finished.returncode == 1
-        assert "INVALID_ARGUMENT" in finished.stderr
+        assert "INTERNAL: the processor cannot take this session" in finished.stderr
         finished = framewire_here(
             *("send", "test:size=64x48,frames=1", "--to", server.address),
             *("--extension-configuration", '{"processor":"acme-boxes","options":{"h":0.25}}'),

@@ -360,6 +360,7 @@ SMALL = "test:size=64x48,frames=1"
         ),
         ((SMALL, "--pixel-format", "RGB24"), "'RGB24' is not one of "),
         ((SMALL, "--password", "secret"), "--password needs --user"),
+        ((SMALL, "--user", "me", "--password", "s\udcff"), "--password is ***; allowed: text in UTF-8"),
         ((SMALL, "--to", "localhost"), "address 'localhost' is none; allowed: HOST:PORT, "),
         ((SMALL, "--to", "localhost:0"), "address 'localhost:0' is none; allowed: HOST:PORT, "),
         ((SMALL, "--shared-memory=0"), "--shared-memory is 0; allowed: a number above 0"),

@@ -292,3 +292,10 @@ def test_a_server_whose_stderr_nobody_reads_any_more_serves_and_drains() -> None
             assert process.wait(PATIENCE_S) == 0
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("host", ["a..b", "\udcff", "\u00e4..b"])
+def test_a_host_that_can_be_none_is_told_in_one_line(host: str) -> None:
+    line = refused("serve", "--port", 0, "--host", host)
+    assert line.startswith("cannot listen on host ")
+    assert line.endswith("allowed: an address of this machine, unix:/path, or nothing for all interfaces")

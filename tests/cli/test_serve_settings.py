@@ -272,6 +272,11 @@ def test_the_user_of_the_environment_is_shown_and_the_password_is_not() -> None:
 
 
 def test_credentials_that_cannot_be_read_are_told_before_the_settings_are_shown(tmp_path: Path) -> None:
+    odd = {"FRAMEWIRE_USER": "me", "FRAMEWIRE_PASSWORD": "s\udcff"}
+    assert (
+        refused("serve", env=odd)
+        == "FRAMEWIRE_PASSWORD cannot be compared with what clients send; allowed: text in UTF-8"
+    )
     said = refused("serve", "--show-config", "--credentials", tmp_path / "none")
     assert said == f"cannot read credentials from {tmp_path}/none: No such file or directory; check --credentials"
 

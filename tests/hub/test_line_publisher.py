@@ -295,6 +295,30 @@ async def test_a_full_disk_is_told_once_and_stops_nothing() -> None:
     assert notes == ["/dev/full cannot be written: No space left on device; 8 MiB are kept until it can"]
 
 
+async def test_a_named_pipe_whose_reader_goes_away_is_written_when_the_next_one_comes(tmp_path: Path) -> None:
+    path, notes = tmp_path / "pipe", []
+    os.mkfifo(path)
+    first = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    publisher = LinePublisher(path, is_body_only=False, note=notes.append, retry_s=0.001)
+    await publisher.open()
+    publisher.publish(message("heard"))
+    await until(lambda: publisher.statistics().delivered == 1)
+    assert names(os.read(first, 65_536).decode()) == ["heard"]
+    os.close(first)
+    publisher.publish(message("kept"))
+    await until(lambda: bool(publisher.statistics().last_error))
+    publisher.publish(message("kept too"))
+    second = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    await until(lambda: publisher.statistics().delivered == 3)
+    assert names(os.read(second, 65_536).decode()) == ["kept", "kept too"]
+    os.close(second)
+    await publisher.close(1)
+    assert notes == [
+        f"{path} cannot be written: Broken pipe; 8 MiB are kept until it can",
+        f"{path} can be written again",
+    ]
+
+
 def test_a_disk_that_has_room_again_gets_every_line_whole(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     process = in_a_process(
@@ -329,24 +353,6 @@ def test_a_disk_that_has_room_again_gets_every_line_whole(tmp_path: Path) -> Non
         "20",
     ]
     assert names(path.read_text()) == [str(number) for number in range(20)]
-
-
-async def test_a_pipe_with_a_reader_is_a_file_too(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    publisher = open_publisher(str(path))
-    await publisher.open()
-    publisher.publish(message("a"))
-    await until(lambda: publisher.statistics().delivered == 1)
-    assert names(os.read(reader, 10_000).decode()) == ["a"]
-    os.close(reader)
-    publisher.publish(message("b"))
-    await until(lambda: not publisher.statistics().is_connected)
-    with pytest.raises(BrokenPipeError):
-        publisher.publish(message("c"))
-    await publisher.close(5)
-    assert publisher.statistics().dropped == {DropCause.CLOSED: 1}
 
 
 async def test_without_a_file_number_the_stream_itself_is_written(capsys: pytest.CaptureFixture[str]) -> None:

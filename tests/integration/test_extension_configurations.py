@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import ClassVar
 
@@ -119,6 +120,19 @@ NAMES = "allowed: color-intensity, echo, motion, null"
 async def test_our_own_form_is_checked_before_the_descriptor_is_answered(configuration: str, text: str) -> None:
     async with attacked() as server:
         assert await refused(server, configuration) == f"extension_configuration: {text}"
+
+
+async def test_a_processor_that_cannot_be_imported_is_told_to_the_operator_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = EntryPoint("torchy", "framewire.no_such_module:Torchy", "framewire.processors")
+    monkeypatch.setattr(Catalogue, "_installed", {**Catalogue()._installed, "torchy": broken})
+    async with attacked() as server, camera(server.address) as client:
+        await client.introduce(configuration='{"processor":"torchy"}')
+        ending = await client.ending()
+    assert ending.code == "INTERNAL"
+    assert ending.details == "the processor cannot take this session; the server's log says why"
+    assert "No module named 'framewire.no_such_module'" in caplog.text
 
 
 FORM = 'allowed: "" or a JSON object such as {"options":{"name":1}}'

@@ -89,20 +89,6 @@ def type_of(message: dict[str, Any]) -> str:
 
 
 @contextmanager
-def publishing(*arguments: object, env: Mapping[str, str] | None = None) -> Iterator[Publishing]:
-    """Such a command in the background, killed at the end of the block if it still runs."""
-    one = Publishing(*arguments, env=env)
-    try:
-        yield one
-    finally:
-        if one.is_running:
-            one.process.kill()
-        one.process.wait()
-        for reader in one._readers:
-            reader.join()
-
-
-@contextmanager
 def at_work(folder: Path, topology: Path, name: str, **limits: float) -> Iterator[Publishing]:
     """``framewire run`` with short pauses. At the end of the block it is interrupted, and has to end as it should.
 
@@ -111,7 +97,7 @@ def at_work(folder: Path, topology: Path, name: str, **limits: float) -> Iterato
     (folder / "sitecustomize.py").write_text(_IMPATIENT.format(limits=_PAUSES | limits))
     mark = uuid.uuid4().hex
     path = f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    with publishing("run", topology, "--name", name, env={"PYTHONPATH": path, _MARK: mark}) as pipeline:
+    with Publishing("run", topology, "--name", name, env={"PYTHONPATH": path, _MARK: mark}) as pipeline:
         yield pipeline
         assert pipeline.stop(signal.SIGINT) == 0, pipeline.stderr
     states = [one["body"]["state"] for one in pipeline.messages if type_of(one) == STATE_CHANGED]

@@ -40,7 +40,7 @@ from command_line import serving
 from http_extensions import extension, found
 from mosquitto_broker import Broker, Watcher, until
 from pipeline_documents import grpc, hub, motion, node, source, topology, typed, written
-from publishing_command import Publishing, publishing
+from publishing_command import Publishing
 
 AWAY_S = 20.0
 EVERY_FRAME = {"eventAggregationWindow": "PT0S", "sensitivity": "high"}
@@ -57,7 +57,7 @@ def seconds_until_inferred(pipeline: Publishing) -> float:
 def grpc_extension(folder: Path) -> str:
     with RtspServer(street_clip()) as camera, serving() as model:
         path = written(folder, topology(source(camera.url), grpc("ai", f"tcp://{model.address}"), hub("ai")))
-        with publishing("run", path) as pipeline:
+        with Publishing("run", path) as pipeline:
             pipeline.until_inferred(10)
             model.process.kill()
             model.process.wait()
@@ -71,7 +71,7 @@ def http_extension(folder: Path) -> str:
         model, address = answering()
         endpoint = typed("UnsecuredEndpoint", url=address)
         images = node("HttpExtension", "ai", "camera", endpoint=endpoint, image={})
-        with publishing("run", written(folder, topology(source(camera.url), images, hub("ai")))) as pipeline:
+        with Publishing("run", written(folder, topology(source(camera.url), images, hub("ai")))) as pipeline:
             pipeline.until_inferred(10)
             model.kill()
             model.join()
@@ -110,7 +110,7 @@ async def _broker(folder: Path, *, is_disk_full: bool) -> str:
     watcher = Watcher(made)
     path = written(folder, topology(source(SCENE), motion(**EVERY_FRAME), hub("motion")))
     words = ("--output", f"mqtt://127.0.0.1:{made.port}/site", "--outbox", folder / "outbox")
-    with publishing("run", path, *words) as pipeline:
+    with Publishing("run", path, *words) as pipeline:
         # Somebody watches until the kill: what the broker has acknowledged and not saved is gone with it.
         with suppress(aiomqtt.MqttError):
             async with watcher.watching():
@@ -171,7 +171,7 @@ def activated(runner: Publishing) -> None:
 
 
 def live_process(folder: Path) -> str:
-    with publishing("runner", "--data", folder / "data", "--port", 0) as runner:
+    with Publishing("runner", "--data", folder / "data", "--port", 0) as runner:
         activated(runner)
         (child,) = Path(f"/proc/{runner.process.pid}/task/{runner.process.pid}/children").read_text().split()
         os.kill(int(child), signal.SIGKILL)
@@ -183,12 +183,12 @@ def live_process(folder: Path) -> str:
 
 
 def whole_runner(folder: Path) -> str:
-    with publishing("runner", "--data", folder / "data", "--port", 0) as runner:
+    with Publishing("runner", "--data", folder / "data", "--port", 0) as runner:
         activated(runner)
         runner.process.kill()
         runner.process.wait()
     begun_s = time.monotonic()
-    with publishing("runner", "--data", folder / "data", "--port", 0) as runner:
+    with Publishing("runner", "--data", folder / "data", "--port", 0) as runner:
         runner.until_inferred(1)
         taken_s = time.monotonic() - begun_s
         assert runner.stop() == 0

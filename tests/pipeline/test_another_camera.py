@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import pytest
 from command_line import documents, running
+from other_camera import other_camera
 from pipeline_documents import hub, motion, source, topology, written
 
 from framewire.sources import Scene
 
-OTHER_CAMERA = Path(__file__).parents[1] / "rtsp_server.py"
-SYSTEM_PYTHON = Path("/usr/bin/python3")
 ENCODERS = {"h264": "libx264", "hevc": "libx265", "mjpeg": "mjpeg"}
 
 
@@ -36,33 +32,10 @@ def recorded(path: Path, codec: str) -> Path:
     return path
 
 
-@contextmanager
-def another_camera(clip: Path, codec: str) -> Iterator[str]:
-    if not SYSTEM_PYTHON.exists():
-        pytest.skip(f"no {SYSTEM_PYTHON} to run the other RTSP server with")
-    with subprocess.Popen(
-        [SYSTEM_PYTHON, OTHER_CAMERA, clip, "--codec", codec],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            port = process.stdout.readline().strip()
-            if not port:
-                text = process.stderr.read().strip()
-                assert process.wait() == 77, text
-                pytest.skip(f"the other RTSP server needs python3-gi and gir1.2-gst-rtsp-server-1.0: {text}")
-            yield f"rtsp://127.0.0.1:{port}/clip"
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize(("codec", "transport"), [("h264", "tcp"), ("h264", "udp"), ("hevc", "tcp"), ("mjpeg", "tcp")])
 def test_motion_before_another_camera_is_published(codec: str, transport: str, tmp_path: Path) -> None:
     clip = recorded(tmp_path / "clip.mov", codec)
-    with another_camera(clip, codec) as url:
+    with other_camera(clip, codec) as url:
         camera = {**source(url), "transport": transport}
         path = written(tmp_path, topology(camera, motion(eventAggregationWindow="PT0S"), hub("motion")))
         with running("run", path) as pipeline:

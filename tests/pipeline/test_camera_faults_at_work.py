@@ -12,7 +12,7 @@ from camera_clips import EncodedClip, street_clip
 from camera_server import RtspServer
 from command_line import Server, memory_of, serving
 from pipeline_documents import grpc, hub, source, topology, typed, written
-from publishing_command import at_work, publishing, type_of
+from publishing_command import Publishing, at_work, type_of
 
 GOOD = Behaviour(speed=2)
 
@@ -181,7 +181,7 @@ def test_the_shared_memory_of_a_pipeline_that_was_killed_is_removed_by_the_next(
 ) -> None:
     with RtspServer(clip, GOOD) as camera:
         path = document(tmp_path, camera, model.address)
-        with publishing("run", path) as killed:
+        with Publishing("run", path) as killed:
             killed.until_inferred(1)
             killed.process.kill()
             killed.process.wait()

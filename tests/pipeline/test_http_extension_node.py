@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,46 @@ def test_credentials_are_sent_and_never_shown(tmp_path: Path) -> None:
     assert {one["x-key"] for one in requests.headers} == {"s3cret"}
     assert len(of_kind(messages, "Diagnostics.ProtocolError")) == 20
     assert "s3cret" not in said + json.dumps(messages)
+
+
+@pytest.mark.parametrize("challenge", ['Digest realm=, nonce="x"', "\xa0", "Digest", "Digest nonce=x, qop=new"])
+def test_a_challenge_that_is_none_is_refused_for_each_image(challenge: str, tmp_path: Path) -> None:
+    credentials = typed("UsernamePasswordCredentials", username="me", password="s3cret")
+    with extension(lambda _: (401, {"WWW-Authenticate": challenge}, b"")) as (address, _):
+        endpoint = typed("UnsecuredEndpoint", url=address, credentials=credentials)
+        messages, said = play(tmp_path, http(address, endpoint=endpoint))
+    errors = of_kind(messages, "Diagnostics.ProtocolError")
+    assert [error["code"] for error in errors] == ["401"] * 20
+    assert "20 extension-refused" in said
+    assert "s3cret" not in said + json.dumps(messages)
+
+
+def test_every_pause_that_is_asked_for_is_kept(tmp_path: Path) -> None:
+    # Two are under way at once; the one that asks for less does not end the other's pause.
+    both = threading.Barrier(2)
+
+    def busy(number: int) -> tuple[int, dict[str, str], bytes]:
+        both.wait(20)
+        return 503, {"Retry-After": "3600" if number == 0 else "1"}, b""
+
+    with extension(busy) as (address, requests):
+        path = written(tmp_path, topology(source("test:size=320x180,fps=10,frames=40"), http(address), hub("ai")))
+        finished = framewire("run", path)
+    assert finished.returncode == 0, finished.stderr
+    assert len(requests.bodies) == 2
+    assert "40 extension-asked-for-a-pause" in finished.stderr
+
+
+def test_a_fault_of_another_kind_is_told_too(tmp_path: Path) -> None:
+    with ExitStack() as opened:
+        address, _ = opened.enter_context(extension(lambda _: (500, {"Connection": "close"}, b"out of memory")))
+        path = written(tmp_path, topology(source("test:size=320x180"), http(address), hub("ai")))
+        with running("run", path) as pipeline:
+            pipeline.until_said("ai: .*out of memory")
+            opened.close()
+            pipeline.until_said("ai: .* cannot be reached")
+            assert pipeline.stop() == 0
+    assert len(of_kind(documents(pipeline.stdout), "Diagnostics.NetworkError")) == 1
 
 
 def test_an_extension_that_is_not_there_is_told_once_and_found_when_it_comes(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from framewire.pipeline.figures import Figures
 from framewire.pipeline.latency import LatencyWindow
-from framewire.pipeline.metrics import Figures, generate_latest, make_registry
+from framewire.pipeline.metrics import generate_latest, make_registry
 
 
 def lines_of(*figures: Figures) -> list[str]:

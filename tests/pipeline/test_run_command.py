@@ -222,6 +222,14 @@ def test_what_cannot_run_is_refused_in_one_line(arguments: tuple[str, ...], expe
     assert expected in refused("run", *(one.format(path=path) for one in arguments))
 
 
+def test_a_source_whose_name_is_too_long_is_told_in_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, topology(source("a" * 300), motion(), hub("motion")))
+    finished = framewire("run", path)
+    assert finished.returncode == 2
+    assert f"framewire: {'a' * 80} cannot be read (File name too long)" in finished.stderr.splitlines()
+    assert "Traceback" not in finished.stderr
+
+
 def test_a_source_that_does_not_exist_is_told_in_one_line(tmp_path: Path) -> None:
     path = written(tmp_path, topology(source("nowhere.mp4", "me", "s3cret"), motion(), hub("motion")))
     finished = framewire("run", path)
@@ -282,6 +290,12 @@ def test_prometheus_is_answered_while_it_runs(tmp_path: Path) -> None:
         port = url.rpartition(":")[2].partition("/")[0]
         assert f"port {port} of 127.0.0.1 cannot be used" in refused("run", path, "--metrics-port", port, code=1)
         assert one.stop() == 0
+
+
+def test_a_metrics_host_that_can_be_none_is_told_in_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, topology(source(SCENE), motion(), hub("motion")))
+    line = refused("run", path, "--metrics-port", "a..b:9600", code=1)
+    assert line == "port 9600 of a..b cannot be used: no name of a host"
 
 
 @pytest.mark.parametrize("listen", ["70000", "somewhere", "127.0.0.1:", "-1"])

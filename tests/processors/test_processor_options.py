@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -49,6 +50,24 @@ def test_values_are_converted_to_the_fields_types(values: dict[str, object], mad
     assert [type(getattr(found, field.name)) for field in dataclasses.fields(found)] == [
         type(getattr(made, field.name)) for field in dataclasses.fields(made)
     ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Careless:
+    model: str
+
+    def __post_init__(self) -> None:
+        Path(self.model).stat()
+
+
+def test_a_check_of_a_processor_that_breaks_is_told_without_what_it_found() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        make_options(Careless, {"model": "/secret/nowhere"}, "mine")
+    assert str(raised.value) == (
+        "options of processor mine: its own check failed with FileNotFoundError; "
+        "see whether their values are what it can work with"
+    )
+    assert isinstance(raised.value.__cause__, FileNotFoundError)
 
 
 KNOWN = "model, threshold, minimum_area_px, is_fast, labels, device, weights"

@@ -1,7 +1,5 @@
 """Our test camera beside one that we did not write: the same clip comes out of both in the same way."""
 
-import subprocess
-from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -11,12 +9,10 @@ import pytest
 from camera_behaviour import Behaviour
 from camera_clips import clip_of_file
 from camera_server import RtspServer
+from other_camera import other_camera
 
 from framewire.capture import CaptureEvent, CaptureOptions, open_capture
 from framewire.sources import Scene
-
-OTHER_CAMERA = Path(__file__).parents[1] / "rtsp_server.py"
-SYSTEM_PYTHON = Path("/usr/bin/python3")
 
 
 @pytest.fixture(scope="module")
@@ -32,27 +28,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def other_camera(clip: Path) -> Iterator[str]:
-    if not SYSTEM_PYTHON.exists():
-        pytest.skip(f"no {SYSTEM_PYTHON} to run the other RTSP server with")
-    process = subprocess.Popen(
-        [SYSTEM_PYTHON, OTHER_CAMERA, clip], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        port = process.stdout.readline().strip()
-        if not port:
-            text = process.stderr.read().strip()
-            assert process.wait() == 77, text
-            pytest.skip(f"the other RTSP server needs python3-gi and gir1.2-gst-rtsp-server-1.0: {text}")
-        yield f"rtsp://127.0.0.1:{port}/clip"
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def seen(url: str, transport: str) -> tuple[list[np.ndarray], list[int], list[CaptureEvent]]:
     """Pictures, ticks between them, and events of 20 frames."""
     events: list[CaptureEvent] = []
@@ -63,10 +38,11 @@ def seen(url: str, transport: str) -> tuple[list[np.ndarray], list[int], list[Ca
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_both_cameras_show_the_same(clip: Path, other_camera: str, transport: str) -> None:
+def test_both_cameras_show_the_same(clip: Path, transport: str) -> None:
     with RtspServer(clip_of_file(clip), Behaviour()) as server:
         ours, our_steps, our_events = seen(server.url, transport)
-    others, other_steps, other_events = seen(other_camera, transport)
+    with other_camera(clip) as url:
+        others, other_steps, other_events = seen(url, transport)
     assert all((ours[index] == others[index]).all() for index in range(20))
     assert our_steps == [4500] * 19
     assert other_steps == pytest.approx([4500] * 19, abs=2)

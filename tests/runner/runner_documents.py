@@ -86,8 +86,10 @@ class Shelf:
     def state(self, name: str) -> str:
         return "active" if name in self.active else "inactive"
 
-    async def activate(self, name: str, topology: str, settings: Mapping[str, str]) -> None:
-        del topology
+    async def activate(
+        self, name: str, topology: str, settings: Mapping[str, str], *, keeps_trying: bool = False
+    ) -> None:
+        del topology, keeps_trying
         self.calls.append(f"activate {name}")
         self.active[name] = settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from runner_documents import Shelf, named, pipeline, topology
 
+from framewire.errors import FramewireError
 from framewire.runner.answers import Answer
 from framewire.runner.methods import METHODS, Methods
 from framewire.runner.store import Store
@@ -216,18 +218,26 @@ async def test_values_that_do_not_fit_the_topology_are_refused(call: Runner) -> 
         ("{folder}/clip.mp4", True),
         ("file:{folder}/clip.mp4", True),
         ("{folder}/../secret.mp4", False),
+        ("file://localhost{folder}/clip.mp4", True),
+        (" {folder}/clip.mp4", True),
         ("/etc/passwd", False),
+        (" /dev/video0", False),
+        ("file://etc/passwd", False),
+        ("file://localhost/dev/video0", False),
         ("file:///etc/passwd", False),
         ("/dev/video0", False),
         ("http://169.254.169.254/latest", False),
-        ("clip.mp4", False),
+        ("clip.mp4", True),
+        ("../clip.mp4", False),
     ],
 )
 async def test_files_and_devices_are_reached_only_below_the_allowed_folder(
-    url: str, is_allowed: bool, tmp_path: Path
+    url: str, is_allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()
+    # What is read as a path below this folder by one and as another path by the other, would be let through here.
+    monkeypatch.chdir(folder)
     call = Runner(tmp_path / "data", Shelf(), folder)
     await call("pipelineTopologySet", topology())
     answer = await call("livePipelineSet", pipeline(url=url.format(folder=folder)))
@@ -240,6 +250,66 @@ async def test_without_an_allowed_folder_no_file_is_reached(call: Runner, tmp_pa
     assert (await call("livePipelineSet", pipeline(url=str(tmp_path / "clip.mp4")))).status == 400
 
 
+async def test_a_pipeline_may_be_called_like_anything(call: Runner) -> None:
+    await call("pipelineTopologySet", topology())
+    async with asyncio.timeout(20):
+        assert (await call("livePipelineSet", pipeline("topologies"))).status == 201
+        assert (await call("pipelineTopologySet", topology())).status == 200
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if not method.endswith("List")])
+@pytest.mark.parametrize("name", ["\ud800", "a b", "x" * 200_000, "-"])
+async def test_a_name_that_can_be_none_is_refused(method: str, name: str, call: Runner) -> None:
+    answer = await call(method, named(name))
+    assert error_of(answer) == (400, "BadRequest", ["PipelineValidationError"])
+    assert len(json.dumps(answer.body)) < 1000
+
+
+async def test_a_store_that_cannot_be_written_is_told(call: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FramewireError("what is stored cannot be read or changed: database or disk is full")
+
+    monkeypatch.setattr(call.store, "put_topology", fail)
+    answer = await call("pipelineTopologySet", topology())
+    assert error_of(answer) == (500, "InternalServerError", [])
+    assert "disk is full" in json.dumps(answer.body)
+
+
+async def test_one_that_waits_for_its_turn_after_a_restart_is_not_changed(tmp_path: Path) -> None:
+    first = Runner(tmp_path, Shelf())
+    await first("pipelineTopologySet", topology())
+    await first("livePipelineSet", pipeline())
+    await first("livePipelineActivate", named("gate-1"))
+    first.store.close()
+    second = Runner(tmp_path, Shelf())
+    assert (await second("livePipelineDelete", named("gate-1"))).status == 409
+    assert (await second("livePipelineSet", pipeline(url="rtsp://camera/2"))).status == 409
+    assert (await second("pipelineTopologySet", topology(sensitivity="low"))).status == 409
+    await second.methods.resume(pytest.fail)
+    assert second.shelf.calls == ["activate gate-1"]
+    second.store.close()
+
+
+async def test_one_that_may_not_be_active_any_more_is_told_until_it_is_deactivated(tmp_path: Path) -> None:
+    clip = tmp_path / "clips" / "a.mp4"
+    clip.parent.mkdir()
+    clip.touch()
+    first = Runner(tmp_path / "data", Shelf(), clip.parent)
+    await first("pipelineTopologySet", topology())
+    assert (await first("livePipelineSet", pipeline(url=str(clip)))).status == 201
+    await first("livePipelineActivate", named("gate-1"))
+    first.store.close()
+    second, told = Runner(tmp_path / "data", Shelf()), []
+    await second.methods.resume(told.append)
+    reason = "the source's address may not be of this kind here; allowed: rtsp://, rtsps:// or test:"
+    assert told == [f"gate-1: {reason}"]
+    assert second.methods.held_up("gate-1") == reason
+    assert (await second("livePipelineDeactivate", named("gate-1"))).status == 200
+    assert second.methods.held_up("gate-1") is None
+    assert (await second("livePipelineDelete", named("gate-1"))).status == 200
+    second.store.close()
+
+
 async def test_what_was_active_is_active_again_after_a_restart(tmp_path: Path) -> None:
     first = Runner(tmp_path / "data", Shelf())
     await first("pipelineTopologySet", topology())
@@ -250,7 +320,7 @@ async def test_what_was_active_is_active_again_after_a_restart(tmp_path: Path) -
     await first("livePipelineDeactivate", named("gate-2"))
     first.store.close()
     second = Runner(tmp_path / "data", Shelf())
-    assert await second.methods.resume() == []
+    await second.methods.resume(pytest.fail)
     assert second.shelf.calls == ["activate gate-1"]
     second.store.close()
 

@@ -15,6 +15,7 @@ import pytest
 from runner_documents import gated, topology
 
 from framewire.hub import HubMessage, InputMessage
+from framewire.hub.backoff import BackoffOptions
 from framewire.runner import processes
 from framewire.runner.answers import MethodError
 from framewire.runner.inputs import Delivery
@@ -119,6 +120,69 @@ async def test_one_that_cannot_run_is_told(runner: tuple[Processes, list[HubMess
         await one.activate("gate-1", TEXT, {})
     assert "rtspUrl has no value" in raised.value.message
     assert one.state("gate-1") == "inactive"
+
+
+LATE = """
+import os, sys
+if "framewire.runner.child" in sys.orig_argv and not os.path.exists({may_begin!r}):
+    os._exit(3)
+"""
+"""A machine on which no pipeline can begin yet. Read by every Python process that finds it."""
+
+
+async def test_one_that_was_active_is_tried_until_it_is(
+    runner: tuple[Processes, list[HubMessage]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = runner
+    may_begin = tmp_path / "may begin"
+    (tmp_path / "sitecustomize.py").write_text(LATE.format(may_begin=str(may_begin)))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    for name, keeps_trying in (("gate-1", False), ("gate-2", True)):
+        with pytest.raises(MethodError, match="cannot be activated: its process ended with status 3"):
+            await one.activate(name, TEXT, SETTINGS, keeps_trying=keeps_trying)
+    assert (one.state("gate-1"), one.state("gate-2")) == ("inactive", "activating")
+    may_begin.touch()
+    await until(lambda: one.state("gate-2") == "active")
+    await until(lambda: one.report("gate-2")["source"]["frames"] > 0)
+
+
+async def test_one_that_waits_for_its_next_try_is_deactivated_at_once(
+    runner: tuple[Processes, list[HubMessage]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = runner
+    (tmp_path / "sitecustomize.py").write_text(LATE.format(may_begin=str(tmp_path / "never")))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setattr(processes, "_AGAIN", BackoffOptions(first_s=3600.0, longest_s=3600.0))
+    monkeypatch.setattr(processes, "_END_S", 3600.0)
+    with pytest.raises(MethodError):
+        await one.activate("gate-1", TEXT, SETTINGS, keeps_trying=True)
+    async with asyncio.timeout(PATIENCE_S):
+        await one.deactivate("gate-1")
+    assert one.state("gate-1") == "inactive"
+
+
+async def test_one_that_says_what_cannot_be_read_gets_another_process(
+    runner: tuple[Processes, list[HubMessage]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = runner
+    monkeypatch.setattr(processes, "MOST_LINE_BYTES", 50)  # a line that no process of ours would say
+    with pytest.raises(MethodError, match="its process was given up"):
+        await one.activate("gate-1", TEXT, SETTINGS, keeps_trying=True)
+    monkeypatch.undo()
+    await until(lambda: one.state("gate-1") == "active")
+    assert one.report("gate-1")["restarts"] >= 1
+
+
+async def test_one_whose_activation_is_given_up_leaves_no_process(runner: tuple[Processes, list[HubMessage]]) -> None:
+    one, _ = runner
+    activating = asyncio.create_task(one.activate("gate-1", TEXT, SETTINGS))
+    await until(lambda: "gate-1" in one._running and one._running["gate-1"]._process)
+    number = process_id(one)
+    activating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await activating
+    assert one.state("gate-1") == "inactive"
+    await until(lambda: not is_running(number))
 
 
 async def test_a_neighbour_does_not_notice(runner: tuple[Processes, list[HubMessage]]) -> None:

@@ -42,8 +42,10 @@ class SlowShelf(Shelf):
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
-    async def activate(self, name: str, topology: str, settings: Mapping[str, str]) -> None:
-        await super().activate(name, topology, settings)
+    async def activate(
+        self, name: str, topology: str, settings: Mapping[str, str], *, keeps_trying: bool = False
+    ) -> None:
+        await super().activate(name, topology, settings, keeps_trying=keeps_trying)
         await self.may_go_on.wait()
 
 

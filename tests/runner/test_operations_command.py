@@ -79,6 +79,22 @@ def test_files_that_are_none_are_refused_in_one_line(text: str, words: str, tmp_
     assert words in refused("operations", path)
 
 
+def test_a_file_that_is_nested_too_deeply_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "operations.json"
+    path.write_text("[" * 100_000)
+    assert refused("operations", path).endswith("operations.json is nested too deeply")
+
+
+def test_no_password_in_an_address_is_shown(tmp_path: Path) -> None:
+    path = written(tmp_path, ("pipelineTopologySet", {"pipelineTopologyUrl": "http://me:s3cret@127.0.0.1:1/t.json"}))
+    line = refused("operations", path, code=1)
+    assert line == "http://127.0.0.1:1/t.json cannot be fetched (ConnectError)"
+    path = written(tmp_path, ("livePipelineList", {}))
+    line = refused("operations", path, "--to", "http://me:s3cret@127.0.0.1:1", code=1)
+    assert line.startswith("http://127.0.0.1:1 does not answer as a runner")
+    assert "s3cret" not in line
+
+
 def test_a_runner_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     path = written(tmp_path, ("livePipelineList", {}))
     assert "does not answer as a runner" in refused("operations", path, "--to", "http://127.0.0.1:1", code=1)

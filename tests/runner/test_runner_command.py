@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ sys.path.extend(str(Path(__file__).resolve().parents[1] / name) for name in ("cl
 
 from command_line import PATIENCE_S, Running, documents, eventually, refused, running
 from mosquitto_broker import Broker, make_certificate
+
+from framewire.runner.store import Store
 
 
 class Api:
@@ -111,6 +114,9 @@ def test_a_token_guards_everything_but_health(tmp_path: Path) -> None:
         address = address_of(one)
         assert httpx.get(f"{address}/api/pipelines", trust_env=False).status_code == 401
         assert httpx.get(f"{address}/metrics", trust_env=False).status_code == 401
+        # What it is asked for is what it is asked for, whatever the name of the host makes of it.
+        astray = httpx.get(f"{address}/api/pipelines", headers={"Host": "x/healthz?"}, trust_env=False)
+        assert astray.status_code in (400, 401)
         wrong = {"Authorization": "Bearer wrong"}
         assert httpx.get(f"{address}/api/pipelines", headers=wrong, trust_env=False).status_code == 401
         assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
@@ -165,6 +171,57 @@ def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
     assert words in refused("runner", "--data", tmp_path / "data", *arguments)
+
+
+def test_a_host_that_can_be_none_is_told_in_one_line(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret")
+    words = ("runner", "--data", tmp_path / "data", "--port", 8080, "--host", "a..b", "--token-file", token)
+    assert refused(*words, code=1) == "port 8080 of a..b cannot be used: no name of a host"
+
+
+def begun(address: str, length: str) -> socket.socket:
+    """A connection on which a request has been sent but for its body."""
+    url = httpx.URL(address)
+    half = socket.create_connection((url.host, url.port))
+    half.sendall(
+        b"POST /api/methods/livePipelineList HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: " + length.encode() + b"\r\n\r\n{"
+    )
+    return half
+
+
+def test_a_request_that_never_comes_to_its_end_does_not_hold_up_the_runner(tmp_path: Path) -> None:
+    with running("runner", "--data", tmp_path / "data", "--port", 0) as one, begun(address_of(one), "100"):
+        assert one.stop() == 0
+
+
+def test_a_length_is_what_it_is_however_it_is_written(api: Api) -> None:
+    with begun(str(api.client.base_url), "00000000000099999999") as half:
+        assert half.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_one_that_is_ended_while_it_resumes_begins_no_more_and_forgets_nothing(tmp_path: Path) -> None:
+    store, names = Store(tmp_path / "data"), [f"gate-{number}" for number in range(40)]
+    store.put_topology("Motion", json.dumps(topology()), "2026-11-23T12:00:00.000Z")
+    for name in names:
+        document = json.dumps(pipeline(name, url="test:size=160x90"))
+        store.put_pipeline(name, "Motion", document, "2026-11-23T12:00:00.000Z")
+        store.set_active(name, is_active=True)
+    store.close()
+    with running("runner", "--data", tmp_path / "data", "--port", 0) as one:
+        asked = Api(address_of(one))
+        eventually(lambda: any(asked.state(name)["state"] == "active" for name in names))
+        # It has not had the time for all of them; those are not free to be changed.
+        assert asked.state("gate-39")["state"] == "activating"
+        assert asked("livePipelineDelete", named("gate-39"))[0] == 409
+        asked.client.close()
+        assert one.stop() == 0
+    subjects = {message["applicationProperties"]["subject"] for message in documents(one.stdout)}
+    assert "/edgeModules/avaedge/livePipelines/gate-39" not in subjects
+    store = Store(tmp_path / "data")
+    assert [stored.is_active for stored in store.pipelines()] == [True] * 40
+    store.close()
 
 
 def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:

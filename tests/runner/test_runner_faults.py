@@ -105,7 +105,7 @@ class _Torn:
 
     def __init__(self) -> None:
         self.stdout = asyncio.StreamReader()
-        self.stdout.feed_data(b'{"note": "all is well"}\n{"message": [{"infer')
+        self.stdout.feed_data(b'{"error": "all is lost"}\n{"message": [{"infer')
         self.stdout.feed_eof()
 
 
@@ -114,7 +114,7 @@ async def test_half_a_line_of_a_process_that_was_killed_is_left_out() -> None:
     live = LiveProcess(Job("gate", "edge", "{}", {}), messages.append)
     await live._read(_Torn())  # type: ignore[arg-type]
     assert messages == []
-    assert live.last_error == "all is well"
+    assert live.last_error == "all is lost"
 
 
 async def test_a_process_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

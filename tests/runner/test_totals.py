@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from framewire.pipeline.metrics import Figures
-from framewire.runner.rates import RateMeter
+from framewire.pipeline.figures import Figures
+from framewire.pipeline.rates import RateMeter
 from framewire.runner.totals import Totals
 
 

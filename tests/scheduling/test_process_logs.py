@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import sys
 from collections.abc import Iterator
 
@@ -59,6 +60,13 @@ def test_a_formatter_that_cannot_be_sent_leaves_the_plain_form(
     root.addHandler(handler)
     root.setLevel(logging.ERROR)
     assert written(monkeypatch, log_settings()) == "an error\n"
+
+
+def test_a_form_that_only_the_main_program_has_is_left_out(
+    root: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formatter = b"cframewire.errors\nNoSuchFormatter\n."  # by reference, to a module of another content here
+    assert written(monkeypatch, pickle.dumps((logging.ERROR, {}, (logging.NOTSET, formatter)))) == "an error\n"
 
 
 def test_a_log_that_goes_elsewhere_leaves_warnings_to_python(

@@ -15,7 +15,7 @@ from framewire.errors import ClosedError, ProcessorError
 from framewire.model.frame import Frame, SessionInfo
 from framewire.model.inference import Inference
 from framewire.processors.api import NoOptions, Processor
-from framewire.scheduling.executor import PoolOptions, PoolStatistics
+from framewire.scheduling.executor import HungError, PoolOptions, PoolStatistics
 from framewire.scheduling.runner import ProcessorRunner
 from framewire.scheduling.task import Lane, Outcome
 from framewire.scheduling.workers import WorkerPool
@@ -328,6 +328,53 @@ def test_a_fault_of_ours_is_answered_too_and_the_worker_goes_on(
     assert [record.getMessage() for record in caplog.records] == [
         "a batch broke outside processor toy; this is a fault of framewire"
     ]
+
+
+def test_a_worker_that_hangs_where_no_thread_is_left_is_lost_and_its_frames_are_answered(
+    gated: type[Gated], delivered: queue.SimpleQueue[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[Outcome] = []
+    options = PoolOptions(frame_timeout_s=0.01)
+    pool = WorkerPool("toy", lambda: ProcessorRunner(kind_of(gated), NoOptions()), options, outcomes.extend)
+    pool.start().result()
+    lane = lane_of(pool)
+    pool.submit(task(0, lane=lane))
+    assert gated.started.wait(PATIENCE_S)
+    pool.submit(task(1, lane=lane))
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    deadline = time.monotonic() + PATIENCE_S
+    while len(outcomes) < 2 and time.monotonic() < deadline:
+        pool.tick()
+    monkeypatch.undo()
+    assert [outcome.task.sequence_number for outcome in outcomes] == [0, 1]
+    assert [type(outcome.error) for outcome in outcomes] == [HungError, ProcessorError]
+    assert not pool.is_healthy
+    gated.gate.set()
+    assert pool.close(PATIENCE_S)
+
+
+def test_a_pool_that_gets_no_thread_says_so_and_leaves_none(
+    gated: type[Gated], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun = threading.Thread.start, []
+
+    def refuse_the_second(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_the_second)
+    options = PoolOptions(workers=3)
+    pool = WorkerPool("toy", lambda: ProcessorRunner(kind_of(gated), NoOptions()), options, lambda _: None)
+    with pytest.raises(ProcessorError, match="processor toy gets no thread"):
+        pool.start().result(PATIENCE_S)
+    assert pool.close(PATIENCE_S)
+    assert not begun[0].is_alive()
 
 
 def test_what_is_done_does_not_wait_for_a_frame_that_hangs(

@@ -19,6 +19,8 @@ from overload_check import overload
 from soak_document import renew
 from verdicts import Report
 
+_SIZES = ("seconds", "frames", "sessions", "rounds")
+
 _FIGURES = Path(__file__).parents[2] / "docs" / "benchmarks" / "soak.json"
 
 _Check = Callable[[], Coroutine[None, None, Report]]
@@ -26,7 +28,7 @@ _Check = Callable[[], Coroutine[None, None, Report]]
 
 def main() -> int:
     """Runs what the command line names; returns the exit status."""
-    parser = argparse.ArgumentParser(description="The long checks of the server. All of them take about 20 minutes.")
+    parser = argparse.ArgumentParser(description="The long checks of the server. All of them take about 25 minutes.")
     parser.add_argument("checks", nargs="*", help="overload, soak, deaths, or longer names; all when none is named")
     parser.add_argument("--seconds", type=float, default=300, help="of each overload (default 300)")
     parser.add_argument("--frames", type=int, default=200_000, help="with threads; half of it with each other executor")
@@ -35,6 +37,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="of chance; default: another each time, printed")
     parser.add_argument("--write", action="store_true", help="renew these checks in docs/benchmarks/soak.md")
     chosen = parser.parse_args()
+    if chosen.write and any(getattr(chosen, name) != parser.get_default(name) for name in _SIZES):
+        parser.error(f"--write is for checks of full size: without --{', --'.join(_SIZES)}")
     seed = random.SystemRandom().randrange(1_000_000) if chosen.seed is None else chosen.seed
     table: dict[str, _Check] = {
         "overload-wait": lambda: overload("wait", chosen.seconds, settle_s=chosen.seconds / 10),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from framewire.topology import answered_properties, hidden_logins, secret_parameters
+from framewire.topology import answered_properties, hidden_logins, secret_parameters, without_login
 
 P = "#Microsoft.VideoAnalyzer."
 INPUTS = [{"nodeName": "camera"}]
@@ -158,6 +158,26 @@ def test_defaults_of_what_passwords_are_made_of_are_not_answered() -> None:
         {"name": "url", "type": "string", "default": "rtsp://me:***@camera/1"},
     ]
     assert answered_properties(given)["sources"][0]["endpoint"]["url"] == "rtsp://me:${inUrl}@camera"
+
+
+@pytest.mark.parametrize(
+    ("url", "answered"),
+    [
+        ("rtsp://me:s3cret@camera/1", "rtsp://me:***@camera/1"),
+        ("rtsp://me@corp.com:s3cret@camera/1", "rtsp://me@corp.com:***@camera/1"),
+        ("rtsp://admin:my s3cret@camera/1", "rtsp://admin:***@camera/1"),
+        ("rtsp://admin:s3/cret@camera/1", "rtsp://admin:***@camera/1"),
+        ("rtsp://admin:s3#cr@et?@camera/1", "rtsp://admin:***@camera/1"),
+        ("rtsp://admin:8080@camera/1", "rtsp://admin:***@camera/1"),
+        ("rtsp://camera:554/live@hd", "rtsp://camera:554/live@hd"),
+        ("rtsp://[fe80::1]:554/live@hd", "rtsp://[fe80::1]:554/live@hd"),
+        ("rtsp://${user}:${password}@camera/1", "rtsp://${user}:${password}@camera/1"),
+        ('{"to":"http://me:s3cret@a/","mail":"me@corp.com"}', '{"to":"http://me:***@a/","mail":"me@corp.com"}'),
+        ("see http://a:80/ and mail me@corp.com", "see http://a:80/ and mail me@corp.com"),
+    ],
+)
+def test_passwords_in_addresses_are_hidden_however_they_are_written(url: str, answered: str) -> None:
+    assert without_login(url) == answered
 
 
 def test_a_hidden_login_that_comes_back_is_found() -> None:

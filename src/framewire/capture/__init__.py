@@ -4,6 +4,7 @@ from framewire.capture.capture import Capture, open_capture
 from framewire.capture.clock import Clock, SystemClock
 from framewire.capture.events import CaptureEvent
 from framewire.capture.frame import CapturedFrame
+from framewire.capture.kinds import plain_address
 from framewire.capture.options import CaptureOptions, Transport
 from framewire.capture.policy import CaptureState
 from framewire.capture.statistics import CaptureStatistics
@@ -19,4 +20,5 @@ __all__ = [
     "SystemClock",
     "Transport",
     "open_capture",
+    "plain_address",
 ]

@@ -74,13 +74,11 @@ def target_of(options: CaptureOptions) -> Target:
         raise ConfigurationError(
             f"the trusted certificates {certificates} do not exist", allowed="a file in PEM format"
         )
-    path = re.sub(r"^file:(//(localhost)?(?=/))?", "", options.address.strip())
-    # FFmpeg knows its protocols in lower case only.
-    path = re.sub(r"^[A-Za-z]+(?=://)", lambda scheme: scheme[0].lower(), path)
+    path = plain_address(options.address)
     if "\0" in path or "\n" in path or "\r" in path:
         raise ConfigurationError("the address of the source holds control characters")
     for kind in _KINDS:
-        if path and kind.fits(path):
+        if path and _fits(kind, path):
             if "://" not in path:
                 return Target(kind, path, path, "file")
             _check_place(path)
@@ -90,6 +88,20 @@ def target_of(options: CaptureOptions) -> Target:
     if "://" in path:
         raise ConfigurationError(f"{public_address(path)} is of no kind that is known", allowed=known)
     raise ConfigurationError(f"{path or 'a source without a name'} does not exist", allowed=known)
+
+
+def plain_address(address: str) -> str:
+    """An address in the one form that decides what is opened: a file as a path, the scheme of a URL in lower case."""
+    path = re.sub(r"^file:(//(localhost)?(?=/))?", "", address.strip())
+    # FFmpeg knows its protocols in lower case only.
+    return re.sub(r"^[A-Za-z]+(?=://)", lambda scheme: scheme[0].lower(), path)
+
+
+def _fits(kind: Kind, path: str) -> bool:
+    try:
+        return kind.fits(path)
+    except OSError as error:  # of a folder that we may not look into, or a name that is too long
+        raise ConfigurationError(f"{path[:80]} cannot be read ({error.strerror})") from None
 
 
 def _check_place(url: str) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_text, chosen_form
+from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_texts, chosen_form
 from framewire.cli.output import emit, say
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.errors import ConfigurationError, FramewireError
@@ -188,7 +188,7 @@ async def _bench(
     form, layout = chosen_form(encoding, pixel_format, quality)
     if password and user is None:
         raise ConfigurationError("--password needs --user")
-    check_text("--extension-configuration", extension_configuration)
+    check_texts(extension_configuration, user, password)
     if not 0 <= calibrate_s < float("inf"):
         raise ConfigurationError(f"calibrate is {calibrate_s:g}", allowed="0 or more seconds")
     parse_address(address)
@@ -387,8 +387,8 @@ def _check_writable(flag: str, file: str | None) -> None:
         return
     path = Path(file)
     try:
-        is_there = path.exists()
-        if is_there and not (path.is_file() or path.is_char_device() or path.is_dir()):
+        is_there = os.path.lexists(file)  # a link that leads nowhere is there, too
+        if path.exists() and not (path.is_file() or path.is_char_device() or path.is_dir()):
             # To open a pipe is to wait for its reader, and to close it again ends that reader's input.
             raise ConfigurationError(
                 f"{flag} {file} is a pipe, a socket or a disk",

@@ -50,12 +50,21 @@ class Mode(click.ParamType[int]):
         return int(value.removeprefix("0o"), 8)
 
 
-def check_text(flag: str, text: str) -> None:
-    """Refuses what cannot be sent as UTF-8: bytes of a command line that are none."""
+def check_texts(configuration: str, user: str | None, password: str) -> None:
+    """Refuses what cannot be sent as UTF-8: bytes of a command line, or of a variable, that are none."""
+    for flag, text in (("--extension-configuration", configuration), ("--user", user or ""), ("--password", password)):
+        if not is_utf8(text):
+            shown = "***" if text is password else ascii(text)
+            raise ConfigurationError(f"{flag} is {shown}", allowed="text in UTF-8")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text of the command line or of a variable was UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ConfigurationError(f"{flag} is {text!a}", allowed="text in UTF-8") from None
+        return False
+    return True
 
 
 def chosen_form(encoding: str | None, pixel_format: str | None, quality: int | None) -> tuple[Encoding, PixelFormat]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from framewire.cli.camera_options import Mode
+from framewire.cli.camera_options import Mode, check_texts
 from framewire.cli.signals import on_stop
 from framewire.errors import ConfigurationError, FramewireError
 
@@ -88,6 +88,7 @@ def check(
         raise click.UsageError("missing HOST:PORT, the server to check")
     if password and user is None:
         raise click.UsageError("--password is nothing without --user")
+    check_texts(configuration or "", user, password)
     options = ProbeOptions(
         timeout_s=timeout_s,
         user=user,

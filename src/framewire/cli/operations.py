@@ -40,7 +40,7 @@ def operations(*, file: str, address: str, token_file: str | None, is_unasked: b
     try:
         client = httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False)
     except (httpx.InvalidURL, ValueError):
-        raise ConfigurationError(f"{address!r} is no address", allowed="http://HOST:PORT") from None
+        raise ConfigurationError(f"{_shown(address)!r} is no address", allowed="http://HOST:PORT") from None
     with client:
         for number, (name, parameters) in enumerate(steps, 1):
             if name.lower() == "waitforinput":
@@ -52,7 +52,7 @@ def operations(*, file: str, address: str, token_file: str | None, is_unasked: b
                 body = answer.json() if answer.content else None
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
                 raise FramewireError(
-                    f"{address} does not answer as a runner ({type(error).__name__}: {error})",
+                    f"{_shown(address)} does not answer as a runner ({type(error).__name__}: {error})",
                     remedy="start one with framewire runner, or name it with --to",
                 ) from None
             emit(json.dumps({"operation": name, "status": answer.status_code, "answer": body}, ensure_ascii=False))
@@ -64,10 +64,7 @@ def operations(*, file: str, address: str, token_file: str | None, is_unasked: b
 
 def _steps(file: str) -> list[tuple[str, dict[str, Any]]]:
     """Name and parameters of each operation."""
-    try:
-        document = json.loads(read_document(file))
-    except ValueError as error:
-        raise ConfigurationError(f"{file} is no JSON: {error}") from None
+    document = _json(read_document(file), file)
     found = document.get("operations") if isinstance(document, dict) else None
     if not isinstance(found, list):
         raise ConfigurationError(f"{file} has no list of operations", allowed='{"operations":[{"opName":..}]}')
@@ -83,6 +80,15 @@ def _steps(file: str) -> list[tuple[str, dict[str, Any]]]:
     return steps
 
 
+def _json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{what} is no JSON: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{what} is nested too deeply") from None
+
+
 def _request(name: str, parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The request of an operation; a topology may lie in a file or behind a URL."""
     if name.lower() != "pipelinetopologyset":
@@ -93,10 +99,7 @@ def _request(name: str, parameters: dict[str, Any], folder: Path) -> dict[str, A
         text = _fetched(url)
     else:
         return parameters
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(f"the topology of operation {name} is no JSON: {error}") from None
+    document = _json(text, f"the topology of operation {name}")
     if not isinstance(document, dict):
         raise ConfigurationError(f"the topology of operation {name} is no JSON object")
     return document
@@ -105,14 +108,26 @@ def _request(name: str, parameters: dict[str, Any], folder: Path) -> dict[str, A
 def _fetched(url: str) -> str:
     import httpx
 
+    from framewire.topology import decode_document
+
+    shown, data = _shown(url), bytearray()
     try:
-        answer = httpx.get(url, timeout=30, follow_redirects=True)
-        answer.raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise FramewireError(f"{url} cannot be fetched ({type(error).__name__}: {error})") from None
-    if len(answer.content) > _MOST_BYTES:
-        raise FramewireError(f"{url} is larger than {_MOST_BYTES} bytes")
-    return answer.text
+        with httpx.stream("GET", url, timeout=30, follow_redirects=True) as answer:
+            if answer.is_error:
+                raise FramewireError(f"{shown} cannot be fetched (HTTP {answer.status_code})")
+            for chunk in answer.iter_bytes():
+                data += chunk
+                if len(data) > _MOST_BYTES:
+                    raise FramewireError(f"{shown} is larger than {_MOST_BYTES} bytes")
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise FramewireError(f"{shown} cannot be fetched ({type(error).__name__})") from None
+    return decode_document(bytes(data), shown)
+
+
+def _shown(url: str) -> str:
+    """An address as it may be printed: without user and password."""
+    scheme, colon, rest = url.rpartition("://")
+    return f"{scheme}{colon}{rest.rpartition('@')[2]}"
 
 
 def _wait(message: str, *, is_unasked: bool) -> None:

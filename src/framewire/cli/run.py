@@ -97,7 +97,8 @@ async def _run(
     certificates = certificates_for(trusted_certificates, outputs)
     listen = None
     if metrics is not None:
-        from framewire.pipeline.metrics import figures_of, serve_metrics
+        from framewire.pipeline.figures import figures_of
+        from framewire.pipeline.metrics import serve_metrics
 
         listen = read_listen(metrics)
     loaded = load(topology, settings, name)
@@ -219,16 +220,17 @@ def profile_lines(table: list[tuple[str, int, float]]) -> list[str]:
 def _status(pipeline: LivePipeline) -> Iterator[None]:
     """A status line on stderr, twice a second, when that is a terminal; a summary at the end."""
     from framewire.pipeline.live import PipelineState
+    from framewire.pipeline.rates import RateMeter
 
-    begun = time.perf_counter()
+    begun_s = time.perf_counter()
+    meter = RateMeter()
 
-    def line() -> str:
+    def line(*, is_last: bool = False) -> str:
         source = pipeline.graph.source
-        frames = source.counts.received
-        parts = [
-            pipeline.state.value,
-            f"{source.name}: {frames} frames, {frames / (time.perf_counter() - begun):.1f}/s",
-        ]
+        now_s, frames = time.perf_counter(), source.counts.received
+        lately = meter.note(now_s, {"frames": frames})["frames"]
+        rate = frames / (now_s - begun_s) if is_last else lately
+        parts = [pipeline.state.value, f"{source.name}: {frames} frames, {rate:.1f}/s"]
         if source.capture is not None:
             now = source.capture.statistics()
             if pipeline.state is PipelineState.ACTIVE:
@@ -256,4 +258,4 @@ def _status(pipeline: LivePipeline) -> Iterator[None]:
         if telling is not None:
             telling.cancel()
             say("\r\x1b[K", end="")
-        say(line())
+        say(line(is_last=True))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_text, chosen_form
+from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_texts, chosen_form
 from framewire.cli.output import emit, say
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.errors import ConfigurationError, FramewireError
@@ -128,7 +128,7 @@ async def _send(
         raise ConfigurationError("--password needs --user")
     if shared_memory_mode is not None and shared_memory_mib is None:
         raise ConfigurationError("--shared-memory-mode needs --shared-memory")
-    check_text("--extension-configuration", extension_configuration)
+    check_texts(extension_configuration, user, password)
     for name, value in (
         ("fps", fps),
         ("duration", duration_s),

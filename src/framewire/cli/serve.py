@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from framewire.cli.camera_options import is_utf8
 from framewire.cli.logs import LEVELS, configure_logging
 from framewire.cli.output import say
 from framewire.cli.settings import KeyValue, Setting, gather, read_file, setting, table
@@ -278,6 +279,9 @@ def _stop_on_signals(is_draining: asyncio.Event) -> asyncio.Event:
 
 def _credentials(path: Path | None) -> dict[str, str]:
     user = os.environ.get("FRAMEWIRE_USER")
+    for name in ("FRAMEWIRE_USER", "FRAMEWIRE_PASSWORD"):
+        if not is_utf8(os.environ.get(name, "")):
+            raise ConfigurationError(f"{name} cannot be compared with what clients send", allowed="text in UTF-8")
     credentials = {user: os.environ.get("FRAMEWIRE_PASSWORD", "")} if user else {}
     if os.environ.get("FRAMEWIRE_PASSWORD") and not user:
         # Started like this, it would let everyone in.

@@ -139,6 +139,7 @@ class Client:
         self._target = parse_address(address)
         self._format = video_format
         self._options = options or ClientOptions()
+        self._most_answer_bytes = int(self._options.max_message_mib * (1 << 20))
         self._session = ClientSession()
         self._memory: SharedMemoryFile | None = None
         self._slots: SlotAllocator | None = None
@@ -179,9 +180,8 @@ class Client:
         if options.shared_memory_bytes:
             self._memory = _shared_memory(options)
             self._slots = SlotAllocator(options.shared_memory_bytes)
-        limit = int(options.max_message_mib * (1 << 20))
         channel_options = [
-            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_receive_message_length", self._most_answer_bytes),
             ("grpc.max_send_message_length", -1),
             # Many clients of one process would share one connection otherwise.
             ("grpc.use_local_subchannel_pool", 1),
@@ -390,7 +390,7 @@ class Client:
             self._raise_when_closed()
             raise
         try:
-            return decode(data)
+            return decode(data, max_overhead_bytes=self._most_answer_bytes)
         except ProtocolError as error:
             raise PeerError(
                 f"{self._target} sent something else than the contract's messages: {error}", status="OK"

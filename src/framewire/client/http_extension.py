@@ -346,7 +346,7 @@ class _Credentials(httpx.Auth):
                 return
             self._chosen = digest
             yield again
-        except (KeyError, NotImplementedError, ValueError, httpx.ProtocolError) as error:
+        except (LookupError, NotImplementedError, ValueError, httpx.ProtocolError) as error:
             raise _ChallengeError(
                 f"the extension asks for credentials in an unknown way ({_said(str(error))})"
             ) from None

@@ -145,7 +145,8 @@ class LinePublisher:
                 continue
             written, error = await thread.call(_write, self._file, self._rest)
             self._account(written)
-            if error is not None and error.errno == errno.EPIPE:
+            # Whoever reads a named pipe may come back.
+            if error is not None and error.errno == errno.EPIPE and self._path is None:
                 self._break()
             elif error is not None:
                 self._fail(error)

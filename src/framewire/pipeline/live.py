@@ -77,8 +77,17 @@ class LivePipeline:
         self.state = PipelineState.INACTIVE
         self.messages = 0
         """How many were published, events too."""
+        self.last_error: str | None = None
+        """What went wrong last in any of its nodes, in plain words; None for nothing."""
         surroundings = Surroundings(
-            topology.pipeline_name, self._loop, self._tell, self._say, self.profile, options.is_lossless, room
+            topology.pipeline_name,
+            self._loop,
+            self._tell,
+            self._say,
+            self._complain,
+            self.profile,
+            options.is_lossless,
+            room,
         )
         self.graph = Graph.build(topology, surroundings, self._envelope, self._hand_over, is_loop=options.is_loop)
 
@@ -153,6 +162,10 @@ class LivePipeline:
     def _count(self, message: HubMessage) -> None:
         self.messages += 1
         self._publish(message)
+
+    def _complain(self, line: str) -> None:
+        self.last_error = line
+        self._say(line)
 
     def _say(self, line: str) -> None:
         self._loop.call_soon_threadsafe(self._note, line)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 from framewire.errors import ConfigurationError, FramewireError
-
-if TYPE_CHECKING:
-    from framewire.pipeline.live import LivePipeline
+from framewire.pipeline.figures import Figures
 
 try:
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, start_http_server
@@ -21,50 +16,9 @@ except ImportError:
         "metrics need prometheus-client, which is not installed", remedy="pip install 'framewire[pipeline]'"
     ) from None
 
-__all__ = ["CONTENT_TYPE_LATEST", "Figures", "figures_of", "generate_latest", "make_registry", "serve_metrics"]
+__all__ = ["CONTENT_TYPE_LATEST", "generate_latest", "make_registry", "serve_metrics"]
 
 _LABELS = ("pipeline_topology", "live_pipeline", "node")
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What is told of one live pipeline.
-
-    Args:
-        topology: The topology's name.
-        pipeline: The live pipeline's name.
-        is_active: Whether its state is active.
-        received_bytes: Encoded video that came in, by source.
-        dropped: What was dropped, by node and kind of data.
-        latencies: Average and maximum of the last minute in seconds, by node; without those that no frame has left.
-    """
-
-    topology: str
-    pipeline: str
-    is_active: bool
-    received_bytes: Mapping[str, int] = field(default_factory=dict)
-    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    latencies: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-
-def figures_of(pipeline: LivePipeline) -> Figures:
-    """The figures of a pipeline of this process; from any thread."""
-    source, now_s = pipeline.graph.source, time.monotonic()
-    capture = None if source.capture is None else source.capture.statistics()
-    dropped = {(source.name, "video"): 0 if capture is None else capture.undecodable}
-    latencies = {}
-    for node in pipeline.graph.processors:
-        dropped[node.name, "video"] = sum(dict(node.counts.dropped).values())
-        if (latency := node.latency.read(now_s)) is not None:
-            latencies[node.name] = latency
-    return Figures(
-        pipeline.topology_name,
-        pipeline.name,
-        pipeline.state.value == "active",
-        {source.name: 0 if capture is None else capture.received_bytes},
-        dropped,
-        latencies,
-    )
 
 
 class _Collector:
@@ -126,8 +80,9 @@ def serve_metrics(read: Callable[[], Iterable[Figures]], host: str, port: int) -
     """
     try:
         server, thread = start_http_server(port, host, make_registry(read))
-    except OSError as error:
-        raise FramewireError(f"port {port} of {host} cannot be used: {error.strerror}") from None
+    except (OSError, UnicodeError) as error:  # the latter for a name that can be none
+        reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+        raise FramewireError(f"port {port} of {host} cannot be used: {reason}") from None
     try:
         yield server.server_port
     finally:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Group = Literal["sources", "processors", "sinks"]
 
+_TELL_AGAIN_S = 60.0
+"""Between two events of a node about frames that it drops: they come in numbers, and are counted in any case."""
+
 _D = TypeVar("_D")
 
 
@@ -33,6 +36,7 @@ class Surroundings:
         loop: Its event loop.
         tell: Publishes a diagnostics or operational event: kind, group, node, body. From any thread.
         note: Says a line to the operator. From any thread.
+        complain: The same, of what went wrong. From any thread.
         profile: Where CPU time is counted; None when nobody asked.
         is_lossless: The source waits for the extensions: nothing is dropped because one is slow.
         room: Waits until those who take messages keep up; a source that waits heeds it.
@@ -42,6 +46,7 @@ class Surroundings:
     loop: asyncio.AbstractEventLoop
     tell: Callable[[str, Group, str, dict[str, Any]], None]
     note: Callable[[str], None]
+    complain: Callable[[str], None]
     profile: Profile | None = None
     is_lossless: bool = False
     room: Callable[[], Awaitable[None]] | None = None
@@ -97,7 +102,10 @@ class Node(ABC):
         self.name = name
         self.counts = NodeCounts()
         self.latency = LatencyWindow()
+        self.last_error: str | None = None
+        """What went wrong last, in plain words; None for nothing."""
         self._surroundings = surroundings
+        self._tell_of_drops_s = 0.0
         self._edges: list[Edge] = []
         self._sinks: list[HubMessageSinkNode] = []
 
@@ -154,6 +162,19 @@ class Node(ABC):
 
     async def close(self) -> None:  # noqa: B027 # many nodes have nothing to do here
         """Lets go of everything, at once."""
+
+    def complain(self, error: object) -> None:
+        """Tells the operator what went wrong, and keeps it to be asked for. From any thread."""
+        self.last_error = str(error)
+        self._surroundings.complain(f"{self.name}: {error}")
+
+    def drop(self, cause: str) -> None:
+        """Counts a frame that is not worked on although it should be, and says so now and then. From any thread."""
+        self.counts.dropped[cause] += 1
+        now_s = time.monotonic()
+        if now_s >= self._tell_of_drops_s:
+            self._tell_of_drops_s = now_s + _TELL_AGAIN_S
+            self._surroundings.tell("Diagnostics.DataDropped", self.group, self.name, {"dataType": "video"})
 
     def emit(self, sample: MediaSample) -> None:
         """Passes a frame on."""

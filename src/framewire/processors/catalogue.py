@@ -79,6 +79,10 @@ class Catalogue:
             self._loaded[name] = _kind(name, _imported(point.load, f"processor {name!r}"), f"processor {name!r}")
         return self._loaded[name]
 
+    def is_to_import(self, name: str) -> bool:
+        """Whether :meth:`find` would have to import it first."""
+        return name in self._installed and name not in self._given and name not in self._loaded
+
     def load(self, text: str) -> ProcessorKind:
         """The processor that an operator asked for: ``NAME``, ``file.py:Class`` or ``package.module:Class``.
 

@@ -83,6 +83,17 @@ def select(
         ) from None
 
 
+def processor_in(configuration: str) -> str | None:
+    """The name of the processor that an extension configuration asks for; None for none, whatever else is wrong."""
+    if '"processor"' not in configuration:
+        return None
+    try:
+        name = _members(configuration).get("processor")
+    except ProtocolError:
+        return None
+    return name if isinstance(name, str) else None
+
+
 def _members(configuration: str) -> dict[str, object]:
     if len(configuration) > _MAX_CHARACTERS:
         raise ProtocolError(

@@ -81,6 +81,12 @@ def make_options(options_type: type, values: Mapping[str, object], owner: str) -
         message = first["msg"].removeprefix("Value error, ")
         what = f"option {place} of processor {owner} is {shown(given)}" if place else f"options of processor {owner}"
         raise ConfigurationError(f"{what}: {message[:1].lower()}{message[1:]}") from None
+    except Exception as error:
+        # Of __post_init__: any error at all. Its text may name a path, and this one travels to clients.
+        raise ConfigurationError(
+            f"options of processor {owner}: its own check failed with {type(error).__name__}",
+            remedy="see whether their values are what it can work with",
+        ) from error
 
 
 def parse_option(text: str) -> tuple[str, object]:

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 from framewire import __version__
 from framewire.errors import ConfigurationError
-from framewire.pipeline.metrics import CONTENT_TYPE_LATEST, generate_latest, make_registry
 from framewire.runner.answers import Answer, Code, Json, MethodError
 from framewire.runner.inputs import Inputs
 from framewire.runner.methods import METHODS, Methods
@@ -23,6 +22,8 @@ try:
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import HTMLResponse, JSONResponse
     from starlette.exceptions import HTTPException
+
+    from framewire.pipeline.metrics import CONTENT_TYPE_LATEST, generate_latest, make_registry
 except ImportError:
     raise ConfigurationError(
         "framewire runner needs FastAPI, which is not installed", remedy="pip install 'framewire[runner]'"
@@ -74,6 +75,16 @@ class ApiOptions:
 def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> FastAPI:
     """The application that an ASGI server runs."""
     inputs = Inputs(processes)
+
+    def report(pipeline: Json | None) -> Json:
+        """What is known of a live pipeline, as a method answers it."""
+        assert pipeline is not None
+        name = pipeline["name"]
+        found = {"name": name, **processes.report(name), "state": pipeline["properties"]["state"]}
+        if (reason := methods.held_up(name)) is not None:
+            found["last_error"] = reason
+        return found
+
     api = FastAPI(
         title="framewire runner",
         version=__version__,
@@ -112,7 +123,7 @@ def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> Fas
         assert answer.body is not None
         return {
             "pipelines": [
-                {"name": one["name"], "topology": one["properties"]["topologyName"], **processes.report(one["name"])}
+                {"name": one["name"], "topology": one["properties"]["topologyName"], **report(one)}
                 for one in answer.body["value"]
             ]
         }
@@ -123,7 +134,7 @@ def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> Fas
         answer = await methods.call("livePipelineGet", {"name": name})
         if answer.is_error:
             return _response(answer)
-        return JSONResponse({"name": name, **processes.report(name)})
+        return JSONResponse(report(answer.body))
 
     registry = make_registry(processes.figures)
 
@@ -169,7 +180,7 @@ def _refusal(request: Request, token: str | None) -> Response | None:
     """Why a request is not answered; None when it is."""
     if token is not None:
         given = request.headers.get("authorization", "")
-        if request.url.path != "/healthz" and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        if request.scope["path"] != "/healthz" and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             body = {"error": {"code": "Unauthorized", "message": "the bearer token is missing or wrong"}}
             return JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})
     elif not _is_loopback(request.url.hostname or ""):
@@ -180,7 +191,7 @@ def _refusal(request: Request, token: str | None) -> Response | None:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return _refused(415, "the request has no Content-Type application/json")
         length = request.headers.get("content-length", "")
-        if not length.isdecimal() or int(length[:12]) > MOST_REQUEST_BYTES:
+        if not length.isdecimal() or int(length) > MOST_REQUEST_BYTES:
             return _refused(413, f"the request has no Content-Length up to {MOST_REQUEST_BYTES}")
     return None
 

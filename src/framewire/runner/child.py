@@ -14,8 +14,8 @@ from typing import Any
 
 from framewire.errors import FramewireError
 from framewire.pipeline.live import LivePipeline, PipelineOptions
-from framewire.runner.jobs import Job, input_of_line, line_of, line_of_message
-from framewire.runner.rates import RateMeter
+from framewire.pipeline.rates import RateMeter
+from framewire.runner.jobs import MOST_LINE_BYTES, Job, input_of_line, line_of, line_of_message
 from framewire.topology import load_topology
 
 _STATUS_S = 1.0
@@ -32,7 +32,7 @@ class _Output:
         self.dropped = 0
 
     def write(self, line: bytes) -> None:
-        if self._transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+        if len(line) > MOST_LINE_BYTES or self._transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
             self.dropped += 1
         else:
             self._transport.write(line)
@@ -40,7 +40,7 @@ class _Output:
 
 async def _run() -> int:
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=64 << 20)
+    reader = asyncio.StreamReader(limit=MOST_LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     # What a library prints goes to the log, not in between our lines.
     lines = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -52,6 +52,8 @@ async def _run() -> int:
     if loaded.topology is None:
         output.write(line_of(error="; ".join(map(str, loaded.problems))))
         return 1
+    for problem in loaded.problems:
+        output.write(line_of(note=str(problem)))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -119,6 +121,7 @@ def _status(pipeline: LivePipeline, output: _Output, rates: RateMeter) -> dict[s
     return {
         "state": pipeline.state.value,
         "topology": pipeline.topology_name,
+        "last_error": pipeline.last_error,
         "messages": counts["messages"],
         "messages_per_s": per_s["messages"],
         "messages_dropped": output.dropped,
@@ -129,6 +132,8 @@ def _status(pipeline: LivePipeline, output: _Output, rates: RateMeter) -> dict[s
             "frames_per_s": per_s["frames"],
             "reconnects": 0 if capture is None else capture.reconnects,
             "undecodable": 0 if capture is None else capture.undecodable,
+            "damaged": 0 if capture is None else capture.damaged,
+            "jumps": 0 if capture is None else capture.jumps,
             "received_bytes": counts["bytes"],
             "received_bytes_per_s": per_s["bytes"],
             "last_error": None if capture is None else capture.last_error,
@@ -146,6 +151,7 @@ def _status(pipeline: LivePipeline, output: _Output, rates: RateMeter) -> dict[s
                 "events": node.counts.events,
                 "dropped": dict(node.counts.dropped),
                 "latency_s": _latency(node.latency.read(now_s)),
+                "last_error": node.last_error,
             }
             for node in pipeline.graph.processors
         },

@@ -9,6 +9,9 @@ from typing import Any
 
 from framewire.hub import HubMessage, InputMessage
 
+MOST_LINE_BYTES = 64 << 20
+"""Longest line that either of them reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

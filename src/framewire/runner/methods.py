@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
+from weakref import WeakValueDictionary
 
+from framewire.errors import FramewireError
 from framewire.runner.answers import Answer, Json, MethodError, invalid
 from framewire.runner.showing import (
     is_as_shown,
@@ -21,9 +23,20 @@ from framewire.runner.showing import (
     shown_topology,
 )
 from framewire.runner.store import Store, StoredPipeline
-from framewire.topology import LivePipelineDocument, RtspSource, hidden_logins, load_live_pipeline, load_topology
+from framewire.topology import (
+    LivePipelineDocument,
+    RtspSource,
+    WrongValueError,
+    hidden_logins,
+    load_live_pipeline,
+    load_topology,
+    read_name,
+)
 
 API_VERSIONS = ("1.0", "1.1")
+
+_STARTS_AT_ONCE = min(4, os.cpu_count() or 1)
+"""Pipelines that are started together when a runner begins: each loads its libraries first, which takes a core."""
 
 METHODS = (
     "pipelineTopologySet",
@@ -45,8 +58,14 @@ class Activations(Protocol):
     def state(self, name: str) -> str:
         """Where a pipeline is in its life: inactive, activating, active or deactivating."""
 
-    async def activate(self, name: str, topology: str, settings: Mapping[str, str]) -> None:
-        """Starts a pipeline; returns when it is active. At once when it is already."""
+    async def activate(
+        self, name: str, topology: str, settings: Mapping[str, str], *, keeps_trying: bool = False
+    ) -> None:
+        """Starts a pipeline; returns when it is active. At once when it is already, or is tried all the time.
+
+        Raises:
+            MethodError: It cannot be activated; with `keeps_trying` it is tried again, nevertheless.
+        """
 
     async def deactivate(self, name: str) -> None:
         """Ends a pipeline; returns when all that it had is written."""
@@ -74,8 +93,10 @@ class Methods:
         self._activations = activations
         self._allow_files = None if allow_files is None else allow_files.resolve()
         self._now = now
-        # What is set, activated and deleted at once comes one after the other.
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # What is set, activated and deleted at once comes one after the other. A pipeline's turn is taken first.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._topologies = asyncio.Lock()
+        self._held_up: dict[str, str] = {}
         self._handlers: Mapping[str, Callable[[Json], Awaitable[Answer]]] = MappingProxyType(
             {name.lower(): getattr(self, "_" + _snake(name)) for name in METHODS}
         )
@@ -95,17 +116,40 @@ class Methods:
             return await handler(request)
         except MethodError as error:
             return error.answer()
+        except FramewireError as error:  # of the store: a full disk
+            return MethodError("InternalServerError", str(error)).answer()
 
-    async def resume(self) -> list[str]:
-        """Activates what was active when the last process ended; answers the names of those that could not be."""
-        failed = []
-        for stored in self._store.pipelines():
-            if stored.is_active:
+    async def resume(self, tell: Callable[[str], None]) -> None:
+        """Activates what was active when the last process ended.
+
+        Nobody waits for this as for a request: what cannot be active now, is tried until it is.
+
+        Args:
+            tell: Takes a line about each that is not active yet.
+        """
+        at_once = asyncio.Semaphore(_STARTS_AT_ONCE)
+
+        async def one(name: str) -> None:
+            async with at_once, self._turn(name):
+                stored = self._store.pipeline(name)
+                if stored is None or not stored.is_active:
+                    return  # somebody has ended it meanwhile
                 try:
-                    await self._start(stored)
+                    await self._start(stored, keeps_trying=True)
                 except MethodError as error:
-                    failed.append(f"{stored.name}: {error.message}")
-        return failed
+                    if self._activations.state(name) == "inactive":
+                        # Its topology's values, or where files may be, have changed: trying again is no help.
+                        self._held_up[name.lower()] = error.message
+                    tell(f"{name}: {error.message}")
+
+        async with asyncio.TaskGroup() as tasks:
+            for stored in self._store.pipelines():
+                if stored.is_active:
+                    tasks.create_task(one(stored.name))
+
+    def held_up(self, name: str) -> str | None:
+        """Why a pipeline that was active when the last process ended cannot be; None when it can."""
+        return self._held_up.get(name.lower())
 
     async def _pipeline_topology_set(self, request: Json) -> Answer:
         name, text = _name(request), json.dumps(request, ensure_ascii=False)
@@ -115,7 +159,7 @@ class Methods:
         loaded = load_topology(text, may_be_unset=True)
         if any(problem.severity == "error" for problem in loaded.problems):
             raise invalid(f"the topology {name}", loaded.problems)
-        async with self._turns["topologies"]:
+        async with self._topologies:
             before = self._store.topology(name)
             if lost := secrets_left_out(request, before):
                 details = [("PipelineValidationError", message, pointer) for pointer, message in lost]
@@ -142,7 +186,7 @@ class Methods:
 
     async def _pipeline_topology_delete(self, request: Json) -> Answer:
         name = _name(request)
-        async with self._turns["topologies"]:
+        async with self._topologies:
             if self._store.topology(name) is None:
                 return Answer(204)
             if users := [one.name for one in self._store.pipelines(name)]:
@@ -162,7 +206,7 @@ class Methods:
             message = "the password is ***, as it is answered; give the password itself"
             details = [("PipelineValidationError", message, pointer) for pointer in pointers]
             raise MethodError("BadRequest", f"the live pipeline {name} lacks secrets that were not answered", details)
-        async with self._turns["topologies"], self._turns[name.lower()]:
+        async with self._turn(name), self._topologies:
             self._check(loaded.live_pipeline)
             before = self._store.pipeline(name)
             if before is not None and before.document != text and self._state(before) != "inactive":
@@ -181,7 +225,7 @@ class Methods:
 
     async def _live_pipeline_activate(self, request: Json) -> Answer:
         name = _name(request)
-        async with self._turns[name.lower()]:
+        async with self._turn(name):
             stored = self._stored(name)
             # Noted first: after a crash it is better to run what was asked for than to forget it.
             self._store.set_active(name, is_active=True)
@@ -190,19 +234,22 @@ class Methods:
             except MethodError:
                 self._store.set_active(name, is_active=False)
                 raise
+            finally:
+                self._held_up.pop(name.lower(), None)
         return Answer(200, {})
 
     async def _live_pipeline_deactivate(self, request: Json) -> Answer:
         name = _name(request)
-        async with self._turns[name.lower()]:
+        async with self._turn(name):
             self._stored(name)
+            self._held_up.pop(name.lower(), None)
             self._store.set_active(name, is_active=False)
             await self._activations.deactivate(name)
         return Answer(200, {})
 
     async def _live_pipeline_delete(self, request: Json) -> Answer:
         name = _name(request)
-        async with self._turns[name.lower()]:
+        async with self._turn(name):
             stored = self._store.pipeline(name)
             if stored is None:
                 return Answer(204)
@@ -217,8 +264,14 @@ class Methods:
             raise MethodError("NotFound", f"there is no live pipeline {name}")
         return stored
 
+    def _turn(self, name: str) -> asyncio.Lock:
+        """Held while something is done with a pipeline; it lasts as long as somebody holds it or waits for it."""
+        return self._turns.setdefault(name.lower(), asyncio.Lock())
+
     def _state(self, stored: StoredPipeline) -> str:
-        return self._activations.state(stored.name)
+        state = self._activations.state(stored.name)
+        # One that waits for its turn after a restart is not free to be changed.
+        return "activating" if stored.is_active and state == "inactive" else state
 
     def _shown(self, stored: StoredPipeline) -> Json:
         return shown_pipeline(stored, self._state(stored), secrets_of(self._store.topology(stored.topology)))
@@ -244,22 +297,28 @@ class Methods:
 
     def _check_address(self, address: str) -> None:
         """Who may call a method is not thereby somebody who may read this machine's files."""
-        scheme = address.partition(":")[0].lower()
-        if scheme in ("rtsp", "rtsps", "test"):
+        anybodys = ("rtsp://", "rtsps://", "test:")
+        if address.startswith(anybodys):
+            return
+        # Loads libraries that most runners have no other use for.
+        from framewire.capture import plain_address
+
+        place = plain_address(address)
+        if place.startswith(anybodys):
             return
         allowed = "rtsp://, rtsps:// or test:"
-        if self._allow_files is not None and "://" not in address.removeprefix("file://"):
-            path = Path(address.removeprefix("file://").removeprefix("file:")).resolve()
-            if path.is_relative_to(self._allow_files):
+        if self._allow_files is not None and "://" not in place and "\0" not in place:
+            if Path(place).resolve().is_relative_to(self._allow_files):
                 return
             allowed += f", or what lies below {self._allow_files}"
         message = f"the source's address may not be of this kind here; allowed: {allowed}"
         raise MethodError("BadRequest", message, [("PipelineValidationError", message, "/properties/sources")])
 
-    async def _start(self, stored: StoredPipeline) -> None:
+    async def _start(self, stored: StoredPipeline, *, keeps_trying: bool = False) -> None:
         pipeline = load_live_pipeline(stored.document).live_pipeline
         assert pipeline is not None  # it was checked before it was stored
-        await self._activations.activate(stored.name, self._check(pipeline), pipeline.parameters)
+        topology = self._check(pipeline)
+        await self._activations.activate(stored.name, topology, pipeline.parameters, keeps_trying=keeps_trying)
 
     def _time(self) -> str:
         return self._now().replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
@@ -269,7 +328,11 @@ def _name(request: Json) -> str:
     name = member(request, "name")
     if not isinstance(name, str) or not name:
         raise MethodError("BadRequest", "the request has no name", [("PipelineValidationError", "required", "/name")])
-    return name
+    try:
+        return read_name(name)
+    except WrongValueError as wrong:
+        detail = ("PipelineValidationError", f"{wrong.message}; allowed: {wrong.allowed}", "/name")
+        raise MethodError("BadRequest", f"the name of the request is {wrong.message}", [detail]) from None
 
 
 def _in_use(name: str, users: list[str], what: str) -> MethodError:

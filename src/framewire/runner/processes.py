@@ -14,10 +14,10 @@ from typing import Any
 
 from framewire.hub import HubMessage, InputMessage
 from framewire.hub.backoff import Backoff, BackoffOptions
-from framewire.pipeline.metrics import Figures
+from framewire.pipeline.figures import Figures
 from framewire.runner.answers import Json, MethodError
 from framewire.runner.inputs import Delivery
-from framewire.runner.jobs import Job, line_of_input
+from framewire.runner.jobs import MOST_LINE_BYTES, Job, line_of_input
 from framewire.runner.totals import Totals
 
 _log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ _END_S = 40.0
 
 _AGAIN = BackoffOptions(first_s=1.0, longest_s=60.0)
 """Pauses before a process that ended is started again."""
-
-_LINE_BYTES = 64 << 20
 
 _MOST_UNREAD_BYTES = 1 << 20
 """Messages from outside that a process has not taken; it is stuck then, and a trigger that comes late is none."""
@@ -54,6 +52,8 @@ class LiveProcess:
         self._process: Process | None = None
         self._is_ending = False
         self._is_active = asyncio.Event()
+        self._has_shown = asyncio.Event()  # that it can be active, or that it cannot at once
+        self._keeps_trying = False
         self._task: asyncio.Task[None] | None = None
         self._heard_s = 0.0
         self._silent_s = _START_S  # until it says anything: a machine at work takes its time to load libraries
@@ -61,7 +61,7 @@ class LiveProcess:
         self.status: Json = {}
         """What the process has said last."""
         self.last_error: str | None = None
-        """Why it ended or what it complained about last."""
+        """Why its process ended or what that complained about last."""
         self.inputs_missed = 0
         """Messages from outside that it could not take."""
         self.totals = Totals(job.name)
@@ -97,19 +97,32 @@ class LiveProcess:
         pipe.write(line)
         return True
 
-    async def start(self) -> None:
+    async def start(self, *, keeps_trying: bool = False) -> None:
         """Starts it and waits until it is active.
 
+        Args:
+            keeps_trying: Whether it is started again until it is active, when it cannot be at once.
+
         Raises:
-            MethodError: It cannot be activated.
+            MethodError: It cannot be activated, now that is.
         """
+        self._keeps_trying = keeps_trying
         self._task = asyncio.create_task(self._keep())
-        waiting = asyncio.ensure_future(self._is_active.wait())
-        await asyncio.wait({waiting, self._task}, timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_START_S):
+                    await self._has_shown.wait()
+        except asyncio.CancelledError:
+            self._is_ending = True
+            self._task.cancel()  # and its process with it
+            await asyncio.wait({self._task})
+            raise
         if not self._is_active.is_set():
-            await self.end()
             reason = self.last_error or f"it was not active within {_START_S:g} s"
+            if keeps_trying:
+                reason += "; it is tried again"
+            else:
+                await self.end()
             raise MethodError(
                 "InternalServerError", f"the live pipeline {self._job.name} cannot be activated: {reason}"
             )
@@ -120,8 +133,9 @@ class LiveProcess:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_END_S)
-            self._task.cancel()
+            if self._process is not None and self._process.returncode is None:
+                await asyncio.wait({self._task}, timeout=_END_S)
+            self._task.cancel()  # the pause before the next process, if anything
             await asyncio.wait({self._task})
         self._kill()
 
@@ -129,8 +143,13 @@ class LiveProcess:
         backoff = Backoff(_AGAIN)
         while not self._is_ending:
             backoff.connected(time.monotonic())
-            await self._run()
-            if self._is_ending or not self._is_active.is_set():
+            try:
+                await self._run()
+            except Exception as error:
+                self.last_error = f"its process was given up ({type(error).__name__}: {error})"
+                _log.exception("live pipeline %s; this is a fault of framewire", self._job.name)
+            self._has_shown.set()
+            if self._is_ending or not (self._keeps_trying or self._is_active.is_set()):
                 return
             self.restarts += 1
             pause_s = backoff.pause_s(time.monotonic())
@@ -142,7 +161,7 @@ class LiveProcess:
         command = [sys.executable, "-P", "-m", "framewire.runner.child"]
         try:
             process = self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES
+                *command, stdin=PIPE, stdout=PIPE, limit=MOST_LINE_BYTES
             )
         except OSError as error:  # no memory, no descriptors: that passes
             self.last_error = f"its process cannot be started: {error.strerror}"
@@ -181,17 +200,18 @@ class LiveProcess:
                 case {"status": status}:
                     self.status = status
                     self.totals.note(status)
+                    self.last_error = status["last_error"] or self.last_error
                     if status["state"] == "active":
                         self._is_active.set()
+                        self._has_shown.set()
                 case {"note": note}:
-                    self.last_error = note
                     _log.warning("live pipeline %s: %s", self._job.name, note)
                 case {"error": error}:
                     self.last_error = self._reason = error
 
     async def _watch(self) -> None:
         while (left_s := self._heard_s + self._silent_s - time.monotonic()) > 0:  # noqa: ASYNC110 # each line moves it on
-            await asyncio.sleep(left_s)
+            await asyncio.sleep(min(left_s, _SILENT_S))
         self.last_error = self._reason = f"its process was silent for {self._silent_s:g} s and was killed"
         self._kill()
 
@@ -238,17 +258,23 @@ class Processes:
             if (found := live.totals.figures(is_active=live.state == "active")) is not None:
                 yield found
 
-    async def activate(self, name: str, topology: str, settings: Mapping[str, str]) -> None:
-        """Starts a pipeline; returns when it is active. At once when it is already.
+    async def activate(
+        self, name: str, topology: str, settings: Mapping[str, str], *, keeps_trying: bool = False
+    ) -> None:
+        """Starts a pipeline; returns when it is active. At once when it is already, or is tried all the time.
 
         Raises:
-            MethodError: It cannot be activated.
+            MethodError: It cannot be activated; with `keeps_trying` it is tried again, nevertheless.
         """
         if name in self._running:
             return
         live = self._running[name] = LiveProcess(Job(name, self._module, topology, settings), self._publish)
         try:
-            await live.start()
+            await live.start(keeps_trying=keeps_trying)
+        except MethodError:
+            if not keeps_trying:
+                del self._running[name]
+            raise
         except BaseException:
             del self._running[name]
             raise

@@ -31,6 +31,9 @@ MOST_UNDER_WAY = 32
 MOST_UNACKNOWLEDGED = 128
 """Answers that the broker has not acknowledged; more are dropped, as whoever floods us waits for none of them."""
 
+_LAST_REQUESTS_S = 5.0
+"""How long requests that are under way may take at the end."""
+
 _LAST_ANSWERS_S = 2.0
 """How long the broker may take for the answers that are under way at the end."""
 
@@ -57,7 +60,8 @@ class MqttControl:
     An answer is JSON on the request's response topic, with its correlation data and a user property `status`.
     Methods are idempotent, so that a request that comes twice does no harm. Whoever wants an order waits for answers.
 
-    An asynchronous context manager. At its end requests that are under way are finished.
+    An asynchronous context manager. At its end requests that are under way are finished, within a few
+    seconds.
 
     Args:
         address: Where the broker is.
@@ -114,7 +118,7 @@ class MqttControl:
         self._is_ending = True
         try:
             if self._under_way:
-                await asyncio.wait(self._under_way)
+                await asyncio.wait(self._under_way, timeout=_LAST_REQUESTS_S)
             if self._sending:
                 await asyncio.wait(self._sending, timeout=_LAST_ANSWERS_S)
         finally:

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
-
-from framewire.errors import FramewireError
+from framewire.errors import ConfigurationError, FramewireError
 from framewire.hub import BrokerAddress, HubMessage, Publisher
 from framewire.runner.api import ApiOptions, make_api
 from framewire.runner.inputs import Inputs
@@ -19,7 +17,17 @@ from framewire.runner.methods import Methods
 from framewire.runner.processes import Processes
 from framewire.runner.store import Store
 
+try:
+    import uvicorn
+except ImportError:
+    raise ConfigurationError(
+        "framewire runner needs uvicorn, which is not installed", remedy="pip install 'framewire[runner]'"
+    ) from None
+
 _FLUSH_S = 10.0
+
+_LAST_REQUESTS_S = 5.0
+"""How long requests that are under way may take at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +91,27 @@ async def run_service(
             host, port = listener.getsockname()[:2]
             say(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
             await opened.enter_async_context(control)
-            for failure in await methods.resume():
-                say(f"not active again: {failure}")
+            resuming = asyncio.create_task(methods.resume(lambda failure: say(f"not active again: {failure}")))
+            resuming.add_done_callback(lambda done: _stop_on_error(done, stop))
             await stop.wait()
+            resuming.cancel()
+            await asyncio.wait({resuming})
             server.should_exit = True
+            await processes.close()  # requests that wait for a pipeline end with it
+            await asyncio.wait({serving}, timeout=_LAST_REQUESTS_S)
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()  # half a request: whoever sends it does not hold up the end
             await serving
+            if not resuming.cancelled():
+                resuming.result()
     finally:
         store.close()
+
+
+def _stop_on_error(resuming: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """When that fails, what is stored cannot be read."""
+    if not resuming.cancelled() and resuming.exception() is not None:
+        stop.set()
 
 
 def _control(
@@ -113,7 +135,8 @@ def _listen(options: ApiOptions) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(128)
-        except OSError as error:
-            raise FramewireError(f"port {options.port} of {options.host} cannot be used: {error.strerror}") from None
+        except (OSError, UnicodeError) as error:  # the latter for a name that can be none
+            reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+            raise FramewireError(f"port {options.port} of {options.host} cannot be used: {reason}") from None
         opened.pop_all()
     return listener

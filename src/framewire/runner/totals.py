@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from framewire.pipeline.metrics import Figures
+from framewire.pipeline.figures import Figures
 
 
 class Totals:

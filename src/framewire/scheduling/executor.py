@@ -128,6 +128,10 @@ class Executor(Protocol):
     def is_healthy(self) -> bool:
         """Whether frames can still be processed."""
 
+    @property
+    def has_hung_threads(self) -> bool:
+        """Whether threads were left behind that have not come back: to close the executor does not end them."""
+
     def statistics(self) -> PoolStatistics:
         """What has been done and what waits."""
 

@@ -121,6 +121,11 @@ class InlinePool:
         """Always: there is no worker to lose."""
         return True
 
+    @property
+    def has_hung_threads(self) -> bool:
+        """Never: there is no thread."""
+        return False
+
     def statistics(self) -> PoolStatistics:
         queue = self._planner.statistics()
         return PoolStatistics(queue.waiting, queue.most_waiting, self._batches, self._frames)

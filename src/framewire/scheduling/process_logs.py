@@ -32,7 +32,10 @@ def apply_log_settings(data: bytes) -> None:
         level, formatter = handler
         writing = logging.StreamHandler(sys.stderr)
         writing.setLevel(level)
-        writing.setFormatter(pickle.loads(formatter))
+        try:
+            writing.setFormatter(pickle.loads(formatter))
+        except Exception:  # of a class that only the main program has
+            writing.setFormatter(None)
         logging.root.addHandler(writing)
 
 

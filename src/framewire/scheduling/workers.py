@@ -113,7 +113,12 @@ class WorkerPool:
     def start(self) -> Future[None]:
         self._opened.set_running_or_notify_cancel()  # from now on nobody can cancel it
         for worker in self._workers:
-            self._launch(worker, self._tell_opened)
+            try:
+                self._launch(worker, self._tell_opened)
+            except RuntimeError as error:
+                problem = f"processor {self._name} gets no thread ({error})"
+                self._tell_opened(worker, ProcessorError(problem, remedy="see the limits of processes and memory"))
+                break
         return self._opened
 
     def open_lane(self, info: SessionInfo, terms: Terms = Terms()) -> Future[Lane]:  # noqa: B008 # it is immutable
@@ -188,9 +193,15 @@ class WorkerPool:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether no worker is lost."""
+        """Whether no worker is lost; one that never opened is none, as whoever asked for it was told."""
         with self._lock:
-            return not any(worker.is_lost for worker in self._workers)
+            return self._is_closing or not any(worker.is_lost for worker in self._workers)
+
+    @property
+    def has_hung_threads(self) -> bool:
+        """Whether a worker that was given up has not come back."""
+        with self._lock:
+            return any(worker.thread is not None and worker.thread.is_alive() for worker in self._given_up)
 
     def statistics(self) -> PoolStatistics:
         with self._lock:
@@ -489,7 +500,12 @@ class WorkerPool:
             return outcomes
         self._replaced += 1
         _log.error("%s; its worker is replaced (%d of at most %d times)", error, self._replaced, MAX_REPLACED)
-        self._launch(fresh, self._tell_replaced)
+        try:
+            self._launch(fresh, self._tell_replaced)
+        except RuntimeError as refusal:
+            fresh.is_lost, fresh.opening_since = True, None
+            _log.error("processor %s gets no thread for another worker (%s): restart the server", self._name, refusal)
+            self._place_again(fresh)
         return outcomes
 
     def _dead(self) -> ProcessorError:

@@ -54,8 +54,12 @@ class Flight:
             while not self._has_room:
                 if when_busy is WhenBusy.LATEST and self.frames <= len(tasks) and self._total.has_room:
                     break  # the newest waits beside what a worker has begun: it is what the worker wants next
+                if self._budget.has_room and self._makes_up_for(tasks, dropped):
+                    break  # others are above the limit of all: that is not for this session to make good
                 old = self._take_back_oldest() if when_busy is WhenBusy.DROP_OLDEST else None
                 if old is None:
+                    if self._budget.has_room and len(dropped) >= len(tasks):
+                        break  # as many frames as before, though larger ones: beyond the limit by one message at most
                     # Nothing of this session waits: what a worker holds is never dropped, nor what others sent.
                     return dropped + [(task, DropCause.NEWEST) for task in tasks]
                 dropped.append((old, DropCause.OLDEST))
@@ -72,6 +76,12 @@ class Flight:
         if not self._total.has_room:
             return True
         return when_busy in (WhenBusy.DROP_OLDEST, WhenBusy.DROP_NEWEST) and not self._budget.has_room
+
+    def _makes_up_for(self, tasks: Sequence[FrameTask], dropped: Sequence[tuple[FrameTask, DropCause]]) -> bool:
+        """Whether frames that are dropped make room for these, in number and in bytes."""
+        freed_bytes = sum(task.content.held_bytes for task, _ in dropped)
+        needed_bytes = sum(task.content.held_bytes for task in tasks)
+        return len(dropped) >= len(tasks) and freed_bytes >= needed_bytes
 
     def land(self, task: FrameTask) -> None:
         """A frame has come back."""

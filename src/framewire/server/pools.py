@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from framewire.errors import BusyError
 from framewire.processors.configuration import Selection
 from framewire.scheduling.executor import Executor
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +37,7 @@ class Pools:
         self._make = make
         self._most = most
         self._entries: dict[Hashable, _Entry] = {}
-        self._leaving: list[Executor] = []
+        self._leaving: list[Executor] = []  # closed, and a thread of theirs still works on a frame
 
     async def acquire(self, selection: Selection) -> Executor:
         """The open pool for a processor and its options; give it back with :meth:`release`.
@@ -45,13 +49,15 @@ class Pools:
         key = _key(selection)
         entry = self._entries.get(key)
         if entry is None:
-            if len(self._entries) >= self._most:
+            self._close_unused()
+            if (count := len(self._entries) + len(self._leaving)) >= self._most:
                 raise BusyError(
-                    f"{len(self._entries)} processors with different options are open, as many as this server opens",
+                    f"{count} processors with different options are open, as many as this server opens",
                     remedy="use one of those, or start the server with a larger --max-pools",
                 )
             pool = self._make(selection)
             entry = self._entries[key] = _Entry(selection.kind.name, pool, asyncio.wrap_future(pool.start()))
+            entry.is_open.add_done_callback(partial(self._opened, key, entry))
         entry.users += 1
         try:
             # Shielded: a session that goes away meanwhile leaves the opening to the others that wait for it.
@@ -92,13 +98,33 @@ class Pools:
         """The same, each with the name of its processor."""
         return iter([(entry.name, entry.pool) for entry in self._entries.values()])
 
+    def _opened(self, key: Hashable, entry: _Entry, opened: asyncio.Future[None]) -> None:
+        error = None if opened.cancelled() else opened.exception()
+        if entry.users:
+            return  # they are told
+        if error is not None:
+            _log.error("%s (nobody waited for it any more)", error)
+        self._close_if_unused(key, entry)
+
     def _let_go(self, key: Hashable, entry: _Entry) -> None:
         entry.users -= 1
-        if entry.users == 0 and self._entries.get(key) is entry:
-            del self._entries[key]
-            self._leaving = [pool for pool in self._leaving if not pool.close(timeout_s=0)]
-            if not entry.pool.close(timeout_s=0):
-                self._leaving.append(entry.pool)
+        self._close_if_unused(key, entry)
+
+    def _close_unused(self) -> None:
+        for key, entry in list(self._entries.items()):
+            self._close_if_unused(key, entry)
+        self._leaving = [pool for pool in self._leaving if not pool.close(timeout_s=0)]
+
+    def _close_if_unused(self, key: Hashable, entry: _Entry) -> None:
+        if entry.users or self._entries.get(key) is not entry:
+            return
+        # What opens cannot be stopped: whoever asks for it again should find it, and not load a second model.
+        # Threads that hang cannot, either: a new pool in place of this one would leave three more of them behind.
+        if not entry.is_open.done() or entry.pool.has_hung_threads:
+            return
+        del self._entries[key]
+        if not entry.pool.close(timeout_s=0):
+            self._leaving.append(entry.pool)
 
 
 def _key(selection: Selection) -> Hashable:

@@ -18,10 +18,10 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from framewire.errors import ConfigurationError, FramewireError
+from framewire.errors import ConfigurationError, FramewireError, ProcessorError
 from framewire.model.credentials import AUTHENTICATION_KEY
 from framewire.processors.catalogue import Catalogue, ProcessorKind
-from framewire.processors.configuration import Selection, select
+from framewire.processors.configuration import Selection, processor_in, select
 from framewire.scheduling.executor import TICK_S, Executor
 from framewire.scheduling.executors import ExecutorKind, make_executor
 from framewire.scheduling.task import Lane, Outcome
@@ -127,7 +127,10 @@ class Server:
         def make_pool(selection: Selection) -> Executor:
             return make_executor(executor, selection.kind, selection.options, options.pool, deliver=deliver, loop=loop)
 
-        def select_for(configuration: str) -> Selection:
+        async def select_for(configuration: str) -> Selection:
+            name = processor_in(configuration)
+            if name is not None and self._catalogue.is_to_import(name):
+                await self._import(name)
             return select(
                 configuration,
                 self._processor,
@@ -149,6 +152,14 @@ class Server:
             raise
         self._supervisor = asyncio.ensure_future(self._supervise())
 
+    async def _import(self, name: str) -> None:
+        """Imports an installed processor that a session asks for, beside the event loop: that may take seconds."""
+        try:
+            await asyncio.to_thread(self._catalogue.find, name)
+        except ConfigurationError as error:
+            _log.error("%s", error, exc_info=error.__cause__ if _log.isEnabledFor(logging.DEBUG) else None)
+            raise ProcessorError(f"processor {name!r} cannot be imported") from None  # why is no client's business
+
     async def _listen(self) -> None:
         self._server = grpc.aio.server(options=_channel_options(self._options))
         handler = grpc.stream_stream_rpc_method_handler(self._process)  # bytes in, bytes out: wire does the rest
@@ -169,7 +180,7 @@ class Server:
         _check_unix_socket(target)
         try:
             bound = self._server.add_insecure_port(target)
-        except RuntimeError:
+        except (RuntimeError, UnicodeError):
             raise _bind_error(host, port) from None
         await self._server.start()
         if target.startswith("unix:"):
@@ -227,7 +238,10 @@ class Server:
             await self._filled.wait()
             await asyncio.sleep(TICK_S)
             for pool in self._pools:
-                pool.tick()
+                try:
+                    pool.tick()
+                except Exception:  # the others still need the clock
+                    _log.exception("an executor broke; this is a fault of framewire")
             if is_healthy and not all(pool.is_healthy for pool in self._pools):
                 is_healthy = False
                 _log.error("a processor has lost its workers for good: health is NOT_SERVING now; restart the server")
@@ -342,6 +356,8 @@ def _bind_error(host: str, port: int) -> FramewireError:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host.strip("[]"), port))
+    except (TypeError, UnicodeError):  # CPython's ways to say that this is no name of a host
+        reason = " (no name of a host)"
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return BindError(

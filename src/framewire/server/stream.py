@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -92,7 +92,7 @@ class Services:
 
     Args:
         options: The server's options.
-        select: Reads an extension configuration.
+        select: Reads an extension configuration; it may have to import what that asks for.
         pools: The open processors.
         budget: Frames in flight of all sessions.
         lanes: Which stream the outcomes of a lane belong to.
@@ -101,7 +101,7 @@ class Services:
     """
 
     options: ServerOptions
-    select: Callable[[str], Selection]
+    select: Callable[[str], Awaitable[Selection]]
     pools: Pools
     budget: Budget
     lanes: MutableMapping[Lane, Stream]
@@ -320,7 +320,7 @@ class Stream:
         if video_format is None:
             raise FormatError("the descriptor has no video format")  # the session has judged it before
         check_size(video_format, descriptor, options)
-        selection = self._services.select(descriptor.configuration)
+        selection = await self._services.select(descriptor.configuration)
         if descriptor.shared_memory is not None:
             self._memory = SharedMemoryReader(
                 descriptor.shared_memory,

@@ -54,6 +54,7 @@ from framewire.topology.parts import (
     UsernamePasswordCredentials,
 )
 from framewire.topology.problems import Problem, Severity
+from framewire.topology.scalars import WrongValueError, read_name
 from framewire.topology.schema import topology_schema
 
 __all__ = [
@@ -103,11 +104,13 @@ __all__ = [
     "VideoCreationProperties",
     "VideoPublishingOptions",
     "VideoSink",
+    "WrongValueError",
     "answered_properties",
     "decode_document",
     "hidden_logins",
     "load_live_pipeline",
     "load_topology",
+    "read_name",
     "read_settings",
     "secret_parameters",
     "topology_schema",

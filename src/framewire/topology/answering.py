@@ -12,7 +12,9 @@ from framewire.topology.parts import Part, Typed
 from framewire.topology.problems import is_secret_name
 
 _PARAMETER = re.compile(r"\$\{([^${}]*)\}")
-_LOGIN = re.compile(r"(?<=://)([^/?#\s@:]*):([^/?#\s]*)@")
+_LOGIN = re.compile(r"(?<=://)([^/?#\s:]*):([^/?#\s]*)@")
+_WHOLE = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://([^/?#:\[]*):(?!\d*(?:[/?#]|$))(.*)@", re.DOTALL)
+"""Of a text that is an address: what stands before its last `@`, as people forget to escape what passwords may hold."""
 HIDDEN = "***"
 """Stands for the password in an address."""
 
@@ -51,15 +53,15 @@ def secret_parameters(properties: Mapping[str, Any]) -> frozenset[str]:
 
 def without_login(text: str) -> str:
     """The text with the password of each address in it hidden; one that is a parameter stays."""
-    return _LOGIN.sub(
-        lambda match: match[0] if _PARAMETER.fullmatch(match[2]) else f"{match[1]}:{HIDDEN}@",
-        text,
-    )
+    for match in reversed(list(_logins(text))):
+        if not _PARAMETER.fullmatch(match[2]):
+            text = f"{text[: match.start(2)]}{HIDDEN}{text[match.end(2) :]}"
+    return text
 
 
 def hidden_logins(value: Any, pointer: str = "") -> Iterator[str]:
     """JSON pointers of the texts in which a password is `***`: somebody sends back what was answered."""
-    if isinstance(value, str) and any(match[2] == HIDDEN for match in _LOGIN.finditer(value)):
+    if isinstance(value, str) and any(match[2] == HIDDEN for match in _logins(value)):
         yield pointer
     elif isinstance(value, dict):
         for name, one in value.items():
@@ -67,6 +69,12 @@ def hidden_logins(value: Any, pointer: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for index, one in enumerate(value):
             yield from hidden_logins(one, f"{pointer}/{index}")
+
+
+def _logins(text: str) -> Iterator[re.Match[str]]:
+    """User and password of each address in a text."""
+    whole = _WHOLE.match(text)
+    yield from _LOGIN.finditer(text) if whole is None else (whole,)
 
 
 def _given(document: Any, name: str) -> Any:
@@ -148,5 +156,5 @@ def _used_as_secrets(document: Any, candidates: Sequence[type[Part]]) -> Iterato
             elif isinstance(item, str) and member.leaf.is_secret and not member.leaf.is_public:
                 yield from _PARAMETER.findall(item)
             elif isinstance(item, str):
-                for match in _LOGIN.finditer(item):
+                for match in _logins(item):
                     yield from _PARAMETER.findall(match[2])

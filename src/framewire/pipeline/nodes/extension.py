@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from abc import abstractmethod
 from collections import deque
@@ -30,6 +31,9 @@ UNANSWERED = "unanswered"
 
 HELD = "too-many-held"
 """Cause: so many frames waited behind an answer that no more were held."""
+
+BROKEN = "node-broke"
+"""Cause: a fault of framewire."""
 
 UNREADABLE = "cannot-be-encoded"
 """Cause: no image could be made of the frame."""
@@ -114,7 +118,7 @@ class ExtensionNode(Node):
 
     def _image(self, sample: MediaSample) -> SentImage | None:
         if not self._places.acquire(blocking=False):
-            self.counts.dropped[BUSY] += 1
+            self.drop(BUSY)
             return None
         profile = self._surroundings.profile
         try:
@@ -122,10 +126,10 @@ class ExtensionNode(Node):
                 return self._images.make(sample.picture)
         except (ConfigurationError, FrameError) as error:
             self._places.release()
-            self.counts.dropped[UNREADABLE] += 1
+            self.drop(UNREADABLE)
             if not self._is_told_of_image:
                 self._is_told_of_image = True
-                self._surroundings.note(f"{self.name}: {error}")
+                self.complain(error)
             return None
 
     def _line_up(self, entry: Entry) -> None:
@@ -133,7 +137,7 @@ class ExtensionNode(Node):
         if entry.image is None:
             entry.is_settled = True
             if len(self._line) >= MOST_HELD:
-                self.counts.dropped[HELD] += 1
+                self.drop(HELD)
                 entry.sample.release()
                 return
         self._line.append(entry)
@@ -150,24 +154,27 @@ class ExtensionNode(Node):
         """On the loop: the answer to a frame has come. The problems are those of inferences that are left out."""
         self.sent += 1
         if problems:
-            self.complain(problems[0])
+            self.complain_of_answer(problems[0])
         entry.has_inferred = bool(inferences)
         if entry.image is not None:
             # What was sent along and comes back is known already. In its published form, as the wire rounds numbers.
-            sent = [to_document(0, [one]) for one in entry.sent]
-            fresh = [one for one in inferences if to_document(0, [one]) not in sent]
+            sent = {_published(one) for one in entry.sent}
+            fresh = [one for one in inferences if _published(one) not in sent] if sent else inferences
             entry.found = unscale_inferences(fresh, entry.image.scaling)
         self._end(entry)
 
-    def complain(self, problem: str) -> None:
+    def complain_of_answer(self, problem: str) -> None:
         """On the loop: tells the operator of an odd answer; of the first alone, as they tend to come in numbers."""
         if not self._is_told_of_answer:
             self._is_told_of_answer = True
-            self._surroundings.note(f"{self.name}: in an answer: {problem}")
+            self.complain(f"in an answer: {problem}")
 
     def fail(self, entry: Entry, cause: str) -> None:
         """On the loop: no answer will come."""
-        self.counts.dropped[cause] += 1
+        if cause == UNANSWERED:  # the end of a pipeline is no news
+            self.counts.dropped[cause] += 1
+        else:
+            self.drop(cause)
         self._end(entry)
 
     def _end(self, entry: Entry) -> None:
@@ -184,3 +191,7 @@ class ExtensionNode(Node):
                 self.publish(sample.timestamp, sample.inferences)
             self.emit(sample)
             sample.release()
+
+
+def _published(inference: Inference) -> str:
+    return json.dumps(to_document(0, [inference]), sort_keys=True)

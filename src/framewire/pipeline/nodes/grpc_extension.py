@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from typing import Any
@@ -22,11 +23,16 @@ from framewire.topology.parts import TlsEndpoint, UsernamePasswordCredentials
 IN_FLIGHT = 8
 """Frames with the extension at once: enough for one that works in batches; what is more waits too long to be live."""
 
+_MOST_ANSWER_MIB = 16.0
+"""An extension is somebody else's program: what it says is bounded."""
+
 _ANSWER_S = 30.0
 """How long an answer may take before the connection is taken for dead."""
 
 _FINISH_S = 30.0
 """How long the last answers may take when no more frames come."""
+
+_log = logging.getLogger(__name__)
 
 _EVENTS = {
     "UNAVAILABLE": "Diagnostics.NetworkError",
@@ -58,7 +64,7 @@ class GrpcExtensionNode(ExtensionNode):
         self._backoff = Backoff(AGAIN)
         self._task: asyncio.Task[None] | None = None
         self._is_away = False
-        self._is_told = False
+        self._told: str | None = None  # status of the fault that was told last, until it is over
         self._is_finishing = False
 
     async def open(self) -> None:
@@ -99,7 +105,10 @@ class GrpcExtensionNode(ExtensionNode):
             try:
                 await self._session(_form_of(self._waiting[0]))
                 self._lose(None)
-            except FramewireError as error:
+            except Exception as error:
+                if not isinstance(error, FramewireError):
+                    _log.exception("%s broke; this is a fault of framewire", self.name)
+                    error = FramewireError(f"the node broke ({type(error).__name__}: {error})")
                 self._lose(error)
                 self._is_away = True
                 await asyncio.sleep(self._backoff.pause_s(time.monotonic()))
@@ -136,7 +145,7 @@ class GrpcExtensionNode(ExtensionNode):
             try:
                 number = await client.send(image.data, entry.sample.timestamp, entry.sent)
             except FrameError as error:
-                self._surroundings.note(f"{self.name}: {error}")
+                self.complain(error)
                 self.fail(entry, UNREADABLE)
                 continue
             except BaseException:
@@ -148,14 +157,16 @@ class GrpcExtensionNode(ExtensionNode):
         async for result in client:
             if result.match is not Match.MATCHED:
                 if result.match is Match.UNKNOWN:
-                    self.complain(f"it acknowledges frame {result.sequence_number}, which it was not sent")
+                    self.complain_of_answer(f"it acknowledges frame {result.sequence_number}, which it was not sent")
                 continue
-            # The client gives an answer only after `send` has told us the number.
-            entry, _ = self._sent.pop(result.sequence_number)
+            # The client gives an answer only after `send` has told us the number, unless sending it failed after all.
+            entry, _ = self._sent.pop(result.sequence_number, (None, 0.0))
+            if entry is None:
+                continue
             self._backoff.useful()
-            if self._is_told:
+            if self._told is not None:
                 # Not before: one that takes a session and dies of its first frame is not back.
-                self._is_told = False
+                self._told = None
                 self._surroundings.note(f"{self.name}: {self._address} is back")
             self.settle(entry, result.inferences, result.problems)
 
@@ -180,11 +191,13 @@ class GrpcExtensionNode(ExtensionNode):
                 self._waiting.clear()
             for entry in lost:
                 self.fail(entry, AWAY)
-        if error is None or self._is_told:
+        if error is None:
             return
-        self._is_told = True
-        self._surroundings.note(f"{self.name}: {error}; trying again")
         status = error.status if isinstance(error, PeerError) else "INVALID_ARGUMENT"
+        if status == self._told:
+            return
+        self._told = status
+        self.complain(f"{error}; trying again")
         self._surroundings.tell(
             _EVENTS.get(status, "Diagnostics.ProtocolError"), self.group, self.name, self._event_body(status, error)
         )
@@ -215,6 +228,7 @@ def _client_options(definition: GrpcExtension, pipeline: str) -> ClientOptions:
     return ClientOptions(
         shared_memory_bytes=transfer.shared_memory_size_mib << 20 if transfer.mode == "sharedMemory" else 0,
         in_flight=IN_FLIGHT,
+        max_message_mib=_MOST_ANSWER_MIB,
         configuration=definition.extension_configuration,
         identifier=GraphIdentifier("", pipeline, definition.name),
         user=user,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ from framewire.errors import FramewireError
 from framewire.hub.backoff import Backoff
 from framewire.model.format import Encoding
 from framewire.pipeline.node import Surroundings
-from framewire.pipeline.nodes.extension import AGAIN, AWAY, UNANSWERED, Entry, ExtensionNode
+from framewire.pipeline.nodes.extension import AGAIN, AWAY, BROKEN, UNANSWERED, Entry, ExtensionNode
 from framewire.topology.nodes import HttpExtension
 from framewire.topology.parts import HttpHeaderCredentials, TlsEndpoint, UsernamePasswordCredentials
 
@@ -26,6 +27,8 @@ PAUSED = "extension-asked-for-a-pause"
 
 REFUSED = "extension-refused"
 """Cause: the extension answered with an error."""
+
+_log = logging.getLogger(__name__)
 
 _CONTENT_TYPES = {
     Encoding.JPG: "image/jpeg",
@@ -50,8 +53,9 @@ class HttpExtensionNode(ExtensionNode):
         self._waiting: asyncio.Queue[Entry | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._backoff = Backoff(AGAIN)
-        self._pause_cause: str | None = None
-        self._is_told = False
+        self._pause_cause = AWAY
+        self._paused_until_s = 0.0
+        self._told: str | None = None  # the kind of fault that was told last, until it is over
 
     async def open(self) -> None:
         await super().open()
@@ -78,7 +82,7 @@ class HttpExtensionNode(ExtensionNode):
     def submit(self, entry: Entry) -> None:
         if not self._tasks:
             self.fail(entry, UNANSWERED)
-        elif self._pause_cause is not None and not self._surroundings.is_lossless:
+        elif self._pause_left_s() > 0 and not self._surroundings.is_lossless:
             self.fail(entry, self._pause_cause)
         else:
             self._waiting.put_nowait(entry)
@@ -87,57 +91,77 @@ class HttpExtensionNode(ExtensionNode):
         while (entry := await self._waiting.get()) is not None:
             try:
                 while not await self._is_done(entry):
-                    pass
+                    while (left_s := self._pause_left_s()) > 0:  # noqa: ASYNC110 # another task may make it longer
+                        await asyncio.sleep(left_s)
+            except Exception as error:
+                _log.exception("%s broke; this is a fault of framewire", self.name)
+                self.complain(f"the node broke ({type(error).__name__}: {error})")
+                if not entry.is_settled:
+                    self.fail(entry, BROKEN)
             except asyncio.CancelledError:
                 if not entry.is_settled:
                     self.fail(entry, UNANSWERED)
                 raise
 
     async def _is_done(self, entry: Entry) -> bool:
-        """Posts a frame; False when it is to be posted once more."""
+        """Posts a frame; False when it is to be posted once more, after the pause."""
+        if self._pause_left_s() > 0:
+            return self._is_given_up(entry)
         image = entry.image
         assert image is not None
         data = image.data if isinstance(image.data, bytes) else image.data.tobytes()
         try:
             answer = await self._client.post(data, _CONTENT_TYPES[image.video_format.encoding])
         except Busy as busy:
-            return await self._pause(entry, PAUSED, busy.retry_after_s)
+            return self._pause(entry, PAUSED, busy.retry_after_s)
         except NetworkError as error:
-            self._tell("Diagnostics.NetworkError", _network_body(error, self._client.address), error)
-            return await self._pause(entry, AWAY, None)
+            if self._told != AWAY:
+                self._surroundings.tell(
+                    "Diagnostics.NetworkError", self.group, self.name, _network_body(error, self._client.address)
+                )
+            self._say(AWAY, error)
+            return self._pause(entry, AWAY, None)
         except ExtensionError as error:
             # Every answer of this kind is told, as the edge module did.
             self._surroundings.tell("Diagnostics.ProtocolError", self.group, self.name, error.body)
-            self._say(error)
+            self._say(REFUSED, error)
             self.fail(entry, REFUSED)
             return True
         self._backoff.useful()
-        if self._is_told:
-            self._is_told = False
+        if self._told is not None:
+            self._told = None
             self._surroundings.note(f"{self.name}: {self._client.address} answers again")
         self.settle(entry, answer.inferences, answer.problems)
         return True
 
-    async def _pause(self, entry: Entry, cause: str, pause_s: float | None) -> bool:
-        if not self._surroundings.is_lossless:
-            self.fail(entry, cause)
+    def _pause_left_s(self) -> float:
+        return self._paused_until_s - time.monotonic()
+
+    def _pause(self, entry: Entry, cause: str, asked_s: float | None) -> bool:
+        """Has nothing posted for a while: as long as was asked for, or longer each time."""
+        now_s = time.monotonic()
+        if asked_s is not None:
+            pause_s = max(asked_s, AGAIN.first_s)
+        elif self._pause_left_s() > 0:
+            pause_s = 0.0  # another request has met the same fault already
+        else:
+            pause_s = self._backoff.pause_s(now_s)
         self._pause_cause = cause
-        try:
-            await asyncio.sleep(self._backoff.pause_s(time.monotonic()) if pause_s is None else pause_s)
-        finally:
-            self._pause_cause = None
-        return not self._surroundings.is_lossless
+        self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
+        return self._is_given_up(entry)
 
-    def _tell(self, kind: str, body: dict[str, Any], error: FramewireError) -> None:
-        """Once, until it answers again."""
-        if not self._is_told:
-            self._surroundings.tell(kind, self.group, self.name, body)
-        self._say(error)
+    def _is_given_up(self, entry: Entry) -> bool:
+        """A frame that meets a pause is dropped, unless the source waits for it."""
+        if self._surroundings.is_lossless:
+            return False
+        self.fail(entry, self._pause_cause)
+        return True
 
-    def _say(self, error: FramewireError) -> None:
-        if not self._is_told:
-            self._is_told = True
-            self._surroundings.note(f"{self.name}: {error}")
+    def _say(self, kind: str, error: FramewireError) -> None:
+        """Once for each kind of fault, until it answers again."""
+        if self._told != kind:
+            self._told = kind
+            self.complain(error)
 
 
 def _network_body(error: FramewireError, address: str) -> dict[str, Any]:

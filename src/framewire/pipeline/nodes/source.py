@@ -52,6 +52,8 @@ class SourceNode(Node):
         """Why it ended early."""
         self.ended = asyncio.Event()
         """Set when there are no more frames."""
+        self.keeps: object = None
+        """What has to last as long as it does."""
 
     def receive(self, sample: MediaSample) -> None:
         self.emit(sample)
