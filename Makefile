@@ -1,6 +1,7 @@
 # One front door. Every target sets up what it needs under .venv and nothing outside this folder.
 PYTHON ?= python3
 BIN := .venv/bin
+TEST_PROCESSES ?= 2
 export SOURCE ?=
 
 .PHONY: help demo demo-pipeline test check bench soak proto docs format clean
@@ -31,7 +32,7 @@ demo-pipeline: .venv/core.stamp
 	@$(BIN)/python tools/demo_pipeline.py
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 check: .venv/dev.stamp
 	@$(BIN)/ruff format --check .

@@ -2,13 +2,21 @@
 
 The ideal that the model is held against follows from it: on a machine that has become slower meanwhile nobody reaches
 the ideal, and on one that has become faster everybody comes nearer to it.
+
+    python benchmarks/calibration.py
+
+tells, too, what a core does while the others are busy: two that are one for the hardware are less than two.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,3 +67,33 @@ def drift(work: Work, calibrations: Sequence[Calibration]) -> float:
 def record(work: Work, calibrations: Sequence[Calibration]) -> dict[str, Any]:
     """What the results say of the calibrations of a cell: the first sized its work, the others lie around it."""
     return {"calibrations": [dataclasses.asdict(one) for one in calibrations], "drift": drift(work, calibrations)}
+
+
+@contextmanager
+def busy_neighbours() -> Iterator[None]:
+    """Keeps all cores but one busy with hashing as long as the block runs."""
+    work = "import hashlib\nwhile True: hashlib.sha256(bytes(1 << 16)).digest()"
+    with ExitStack() as opened:
+        for _ in range(len(os.sched_getaffinity(0)) - 1):
+            neighbour = opened.enter_context(subprocess.Popen([sys.executable, "-S", "-c", work]))
+            opened.callback(neighbour.kill)
+        time.sleep(0.5)  # they are starting
+        yield
+
+
+def main() -> None:
+    """Measures alone and beside busy neighbours, in turns."""
+    for _ in range(5):
+        alone = calibrate(2)
+        with busy_neighbours():
+            beside = calibrate(2)
+        share = beside.rounds_per_ms / alone.rounds_per_ms
+        print(
+            f"alone {alone.rounds_per_ms:.0f} rounds of hashing in a millisecond, "
+            f"beside busy cores {beside.rounds_per_ms:.0f}: {share:.0%}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""gRPC extensions that fall silent without ending anything: they are left, told of, and asked again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from command_line import documents, running
+from crooked_servers import Call, serving_crookedly
+from pipeline_documents import grpc, hub, source, topology, written
+
+_IMPATIENT = """
+from framewire.client import ClientOptions
+from framewire.pipeline.nodes import grpc_extension
+
+grpc_extension._ANSWER_S = 1.0
+made = grpc_extension.ClientOptions
+grpc_extension.ClientOptions = lambda **options: made(**options, handshake_timeout_s=1.0)
+"""
+"""Found as `sitecustomize`: no topology can ask for less patience than 20 and 30 seconds."""
+
+
+async def test_one_that_does_not_answer_is_left_and_asked_again(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_IMPATIENT)
+    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    sessions = 0
+
+    async def behave(call: Call) -> None:
+        nonlocal sessions
+        sessions += 1
+        if sessions == 1:
+            await call.wait_for_ever()  # not even the descriptor is answered
+        await call.accept()
+        async for frame in call.frames():
+            if sessions == 2:
+                await call.wait_for_ever()
+            await call.answer(frame)
+
+    def story(address: str) -> tuple[str, str]:
+        path = written(tmp_path, topology(source("test:size=160x90"), grpc("ai", f"tcp://{address}"), hub("ai")))
+        with running("run", path, env=env) as pipeline:
+            pipeline.until_said(r"ai: .* did not answer the descriptor within 1 s; trying again")
+            pipeline.until_said(r"ai: .* is back")
+            assert pipeline.stop(signal.SIGINT) == 0
+        return pipeline.stdout, pipeline.stderr
+
+    async with serving_crookedly(behave) as address:
+        out, err = await asyncio.to_thread(story, address)
+    errors = [
+        one["body"]
+        for one in documents(out)
+        if one["applicationProperties"]["eventType"] == "Microsoft.VideoAnalyzer.Diagnostics.NetworkError"
+    ]
+    # The second is of the same kind, and nothing was well in between: it is not told once more.
+    assert [error["code"] for error in errors] == ["DEADLINE_EXCEEDED"]
+    assert errors[0]["details"][0]["message"] == f"{address} did not answer the descriptor within 1 s"
+    assert sessions == 3
+    assert "Analytics.Inference" in out
+    assert "extension-away" in err
