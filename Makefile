@@ -11,7 +11,7 @@ help:
 	@echo 'make test                      all tests'
 	@echo 'make check                     format, lint, types, imports, stubs'
 	@echo 'make bench                     frames/s beside Triton, Ray Serve, MLServer and a bare handler (35 minutes)'
-	@echo 'make soak                      overload, worker death and leaks for long (25 minutes)'
+	@echo 'make soak                      overload, worker death and leaks for long (16 minutes)'
 	@echo 'make proto                     regenerate the protobuf stubs'
 	@echo 'make docs                      rebuild the generated parts of docs/'
 

@@ -28,7 +28,7 @@ _Check = Callable[[], Coroutine[None, None, Report]]
 
 def main() -> int:
     """Runs what the command line names; returns the exit status."""
-    parser = argparse.ArgumentParser(description="The long checks of the server. All of them take about 25 minutes.")
+    parser = argparse.ArgumentParser(description="The long checks of the server. All of them take about 16 minutes.")
     parser.add_argument("checks", nargs="*", help="overload, soak, deaths, or longer names; all when none is named")
     parser.add_argument("--seconds", type=float, default=300, help="of each overload (default 300)")
     parser.add_argument("--frames", type=int, default=200_000, help="with threads; half of it with each other executor")
