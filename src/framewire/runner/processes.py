@@ -185,6 +185,10 @@ class LiveProcess:
             watching.cancel()
             self.totals.end()
             self._kill()
+            assert process.stdout is not None
+            # Its end is not known before that of its pipe is, which nobody may have read to its end.
+            while await process.stdout.read(1 << 16):
+                pass
             await process.wait()
 
     async def _read(self, process: Process) -> None:
