@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import documents, framewire, running
-from http_extensions import extension, found
+from http_extensions import Requests, extension, found
 from pipeline_documents import hub, node, source, topology, typed, written
 
 SCENE = "test:size=320x180,frames=20,fps=10"
@@ -143,6 +145,33 @@ def test_a_fault_of_another_kind_is_told_too(tmp_path: Path) -> None:
             pipeline.until_said("ai: .* cannot be reached")
             assert pipeline.stop() == 0
     assert len(of_kind(documents(pipeline.stdout), "Diagnostics.NetworkError")) == 1
+
+
+def md5(*parts: str) -> str:
+    return hashlib.md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def test_digest_credentials_open_an_extension_that_asks_for_them(tmp_path: Path) -> None:
+    sent: list[Requests] = []
+
+    def reply(number: int) -> tuple[int, dict[str, str], bytes]:
+        authorization = sent[0].headers[number].get("Authorization", "")
+        if not authorization.startswith("Digest "):
+            return 401, {"WWW-Authenticate": 'Digest realm="gate", nonce="n0", qop="auth"'}, b""
+        said = dict(re.findall(r'(\w+)="?([^",]*)"?', authorization))
+        # RFC 7616, section 3.4.1
+        wanted = md5(md5("me", "gate", "s3cret"), "n0", said["nc"], said["cnonce"], "auth", md5("POST", said["uri"]))
+        return found() if (said["uri"], said["response"]) == ("/score", wanted) else (403, {}, b"wrong")
+
+    credentials = typed("UsernamePasswordCredentials", username="me", password="s3cret")
+    with extension(reply) as (address, requests):
+        sent.append(requests)
+        endpoint = typed("UnsecuredEndpoint", url=address, credentials=credentials)
+        messages, said = play(tmp_path, http(address, endpoint=endpoint))
+    assert len(of_kind(messages, "Analytics.Inference")) == 20
+    # Whoever has been asked once answers from then on without being asked.
+    assert len(requests.bodies) <= 20 + 2
+    assert "s3cret" not in said + json.dumps(messages)
 
 
 def test_an_extension_that_is_not_there_is_told_once_and_found_when_it_comes(tmp_path: Path) -> None:
