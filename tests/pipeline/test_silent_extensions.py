@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from command_line import documents, running
+from command_line import documents, framewire, running, serving
 from crooked_servers import Call, serving_crookedly
 from pipeline_documents import grpc, hub, source, topology, written
 
@@ -59,3 +59,33 @@ async def test_one_that_does_not_answer_is_left_and_asked_again(tmp_path: Path) 
     assert sessions == 3
     assert "Analytics.Inference" in out
     assert "extension-away" in err
+
+
+_BROKEN_ONCE = """
+from framewire.pipeline.nodes import extension
+
+unscale, calls = extension.unscale_inferences, []
+
+def broken_once(*arguments):
+    calls.append(1)
+    if len(calls) == 3:
+        raise RuntimeError("a fault of ours")
+    return unscale(*arguments)
+
+extension.unscale_inferences = broken_once
+"""
+"""Found as `sitecustomize`: nothing that a peer sends makes a node break, as far as is known."""
+
+
+def test_a_node_that_breaks_costs_the_frame_alone(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_BROKEN_ONCE)
+    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    with serving() as server:
+        scene = source("test:size=160x90,frames=100")
+        path = written(tmp_path, topology(scene, grpc("ai", f"tcp://{server.address}"), hub("ai")))
+        finished = framewire("run", path, "--as-fast-as-possible", env=env)
+    assert finished.returncode == 0, finished.stderr
+    assert "ai: the node broke (RuntimeError: a fault of ours)" in finished.stderr
+    assert "ai: 99 (dropped: 1 node-broke)" in finished.stderr
+    kinds = {one["applicationProperties"]["eventType"] for one in documents(finished.stdout)}
+    assert "Microsoft.VideoAnalyzer.Diagnostics.ProtocolError" not in kinds

@@ -310,6 +310,49 @@ async def test_one_that_may_not_be_active_any_more_is_told_until_it_is_deactivat
     second.store.close()
 
 
+async def test_a_link_that_leads_in_a_circle_is_no_allowed_file(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    call = Runner(tmp_path / "data", Shelf(), tmp_path)
+    await call("pipelineTopologySet", topology())
+    assert (await call("livePipelineSet", pipeline(url=str(tmp_path / "a")))).status == 400
+    call.store.close()
+
+
+async def test_whatever_one_pipeline_fails_with_the_others_are_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = Runner(tmp_path, Shelf())
+    await call("pipelineTopologySet", topology())
+    for name in ("gate", "Gate", "other"):
+        await call("livePipelineSet", pipeline(name))
+        call.store.set_active(name, is_active=True)
+    activate = call.shelf.activate
+
+    async def fail_once(name: str, *rest: Any, **named: Any) -> None:
+        if name == "gate":
+            raise KeyError("gone")
+        await activate(name, *rest, **named)
+
+    monkeypatch.setattr(call.shelf, "activate", fail_once)
+    await call.methods.resume(pytest.fail)
+    assert sorted(call.shelf.active) == ["Gate", "other"]
+    assert (call.methods.held_up("gate"), call.methods.held_up("Gate")) == ("KeyError: 'gone'", None)
+    assert "live pipeline gate; this is a fault of framewire" in caplog.text
+    call.store.close()
+
+
+async def test_a_store_that_cannot_be_read_ends_the_resuming_with_its_error(
+    call: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise FramewireError("what is stored cannot be read or changed: database disk image is malformed")
+
+    monkeypatch.setattr(call.store, "pipelines", fail)
+    with pytest.raises(FramewireError, match="malformed"):
+        await call.methods.resume(pytest.fail)
+
+
 async def test_what_was_active_is_active_again_after_a_restart(tmp_path: Path) -> None:
     first = Runner(tmp_path / "data", Shelf())
     await first("pipelineTopologySet", topology())

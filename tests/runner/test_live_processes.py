@@ -142,7 +142,8 @@ async def test_one_that_was_active_is_tried_until_it_is(
             await one.activate(name, TEXT, SETTINGS, keeps_trying=keeps_trying)
     assert (one.state("gate-1"), one.state("gate-2")) == ("inactive", "activating")
     may_begin.touch()
-    await until(lambda: one.state("gate-2") == "active")
+    await one.activate("gate-2", TEXT, SETTINGS)  # whoever asks for it, too, is answered when it is active
+    assert one.state("gate-2") == "active"
     await until(lambda: one.report("gate-2")["source"]["frames"] > 0)
 
 
@@ -159,6 +160,20 @@ async def test_one_that_waits_for_its_next_try_is_deactivated_at_once(
     async with asyncio.timeout(PATIENCE_S):
         await one.deactivate("gate-1")
     assert one.state("gate-1") == "inactive"
+
+
+async def test_activations_under_way_end_when_all_ends(
+    runner: tuple[Processes, list[HubMessage]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = runner
+    monkeypatch.setattr(processes, "_START_S", 3600.0)
+    activating = [asyncio.create_task(one.activate(f"gate-{number}", TEXT, SETTINGS)) for number in range(4)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S):
+        await one.close()
+        ended = await asyncio.gather(*activating, return_exceptions=True)
+    assert all(isinstance(one, MethodError) for one in ended), ended
 
 
 async def test_one_that_says_what_cannot_be_read_gets_another_process(

@@ -89,6 +89,9 @@ def test_no_password_in_an_address_is_shown(tmp_path: Path) -> None:
     path = written(tmp_path, ("pipelineTopologySet", {"pipelineTopologyUrl": "http://me:s3cret@127.0.0.1:1/t.json"}))
     line = refused("operations", path, code=1)
     assert line == "http://127.0.0.1:1/t.json cannot be fetched (ConnectError)"
+    url = "http://me:s3cret@127.0.0.1:1/t.json?next=http://elsewhere"
+    path = written(tmp_path, ("pipelineTopologySet", {"pipelineTopologyUrl": url}))
+    assert "s3cret" not in refused("operations", path, code=1)
     path = written(tmp_path, ("livePipelineList", {}))
     line = refused("operations", path, "--to", "http://me:s3cret@127.0.0.1:1", code=1)
     assert line.startswith("http://127.0.0.1:1 does not answer as a runner")

@@ -151,6 +151,16 @@ async def test_a_pool_that_cannot_be_opened_is_no_sign_of_ill_health(slow: type[
     assert pool.is_healthy
 
 
+async def test_where_there_is_room_for_one_pool_another_may_follow_at_once(slow: type[Slow]) -> None:
+    slow.may_open.set()
+    pools = Shelf(most=1)
+    kinds = [Selection(kind_of(type(name, (slow,), {})), NoOptions()) for name in ("One", "Two")]
+    for number in range(20):
+        await pools.acquire(kinds[number % 2])
+        pools.release(kinds[number % 2])
+    assert await pools.close(PATIENCE_S)
+
+
 async def test_threads_that_hang_are_counted_over_all_sessions_with_these_options(slow: type[Slow]) -> None:
     slow.may_open.set()
     pools, wanted = Shelf(most=2), Selection(kind_of(slow), NoOptions())

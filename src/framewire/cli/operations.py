@@ -126,8 +126,8 @@ def _fetched(url: str) -> str:
 
 def _shown(url: str) -> str:
     """An address as it may be printed: without user and password."""
-    scheme, colon, rest = url.rpartition("://")
-    return f"{scheme}{colon}{rest.rpartition('@')[2]}"
+    scheme, colon, rest = url.partition("://")
+    return f"{scheme}{colon}{rest.rpartition('@')[2]}" if colon else url.rpartition("@")[2]
 
 
 def _wait(message: str, *, is_unasked: bool) -> None:

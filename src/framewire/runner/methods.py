@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ from framewire.topology import (
     read_name,
 )
 
+_log = logging.getLogger(__name__)
+
 API_VERSIONS = ("1.0", "1.1")
 
 _STARTS_AT_ONCE = min(4, os.cpu_count() or 1)
@@ -61,10 +64,11 @@ class Activations(Protocol):
     async def activate(
         self, name: str, topology: str, settings: Mapping[str, str], *, keeps_trying: bool = False
     ) -> None:
-        """Starts a pipeline; returns when it is active. At once when it is already, or is tried all the time.
+        """Starts a pipeline; returns when it is active.
 
         Raises:
-            MethodError: It cannot be activated; with `keeps_trying` it is tried again, nevertheless.
+            MethodError: It cannot be activated; with `keeps_trying` it is tried again, nevertheless, and is no longer
+                inactive.
         """
 
     async def deactivate(self, name: str) -> None:
@@ -136,20 +140,23 @@ class Methods:
                     return  # somebody has ended it meanwhile
                 try:
                     await self._start(stored, keeps_trying=True)
-                except MethodError as error:
+                except (MethodError, FramewireError) as error:
                     if self._activations.state(name) == "inactive":
                         # Its topology's values, or where files may be, have changed: trying again is no help.
-                        self._held_up[name.lower()] = error.message
-                    tell(f"{name}: {error.message}")
+                        self._held_up[name] = str(error)
+                    tell(f"{name}: {error}")
+                except Exception as error:  # the others are to be activated all the same
+                    _log.exception("live pipeline %s; this is a fault of framewire", name)
+                    self._held_up[name] = f"{type(error).__name__}: {error}"
 
+        names = [stored.name for stored in self._store.pipelines() if stored.is_active]
         async with asyncio.TaskGroup() as tasks:
-            for stored in self._store.pipelines():
-                if stored.is_active:
-                    tasks.create_task(one(stored.name))
+            for name in names:
+                tasks.create_task(one(name))
 
     def held_up(self, name: str) -> str | None:
         """Why a pipeline that was active when the last process ended cannot be; None when it can."""
-        return self._held_up.get(name.lower())
+        return self._held_up.get(name)
 
     async def _pipeline_topology_set(self, request: Json) -> Answer:
         name, text = _name(request), json.dumps(request, ensure_ascii=False)
@@ -232,17 +239,18 @@ class Methods:
             try:
                 await self._start(stored)
             except MethodError:
-                self._store.set_active(name, is_active=False)
+                if self._activations.state(name) == "inactive":
+                    self._store.set_active(name, is_active=False)
                 raise
             finally:
-                self._held_up.pop(name.lower(), None)
+                self._held_up.pop(name, None)
         return Answer(200, {})
 
     async def _live_pipeline_deactivate(self, request: Json) -> Answer:
         name = _name(request)
         async with self._turn(name):
             self._stored(name)
-            self._held_up.pop(name.lower(), None)
+            self._held_up.pop(name, None)
             self._store.set_active(name, is_active=False)
             await self._activations.deactivate(name)
         return Answer(200, {})
@@ -308,7 +316,7 @@ class Methods:
             return
         allowed = "rtsp://, rtsps:// or test:"
         if self._allow_files is not None and "://" not in place and "\0" not in place:
-            if Path(place).resolve().is_relative_to(self._allow_files):
+            if _is_below(Path(place), self._allow_files):
                 return
             allowed += f", or what lies below {self._allow_files}"
         message = f"the source's address may not be of this kind here; allowed: {allowed}"
@@ -322,6 +330,13 @@ class Methods:
 
     def _time(self) -> str:
         return self._now().replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(folder)
+    except (OSError, RuntimeError):  # the latter for links that lead in a circle
+        return False
 
 
 def _name(request: Json) -> str:

@@ -139,7 +139,30 @@ class LiveProcess:
             await asyncio.wait({self._task})
         self._kill()
 
+    async def until_active(self) -> None:
+        """Waits until it is active, for as long as a start may take, or until it is given up.
+
+        Raises:
+            MethodError: It is not.
+        """
+        assert self._task is not None
+        becoming = asyncio.ensure_future(self._is_active.wait())
+        await asyncio.wait({becoming, self._task}, timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
+        becoming.cancel()
+        if not self._is_active.is_set():
+            reason = self.last_error or f"it was not active within {_START_S:g} s"
+            raise MethodError(
+                "InternalServerError",
+                f"the live pipeline {self._job.name} is not active yet: {reason}; it is tried again",
+            )
+
     async def _keep(self) -> None:
+        try:
+            await self._run_again_and_again()
+        finally:
+            self._has_shown.set()  # whoever waits for it need not wait any longer
+
+    async def _run_again_and_again(self) -> None:
         backoff = Backoff(_AGAIN)
         while not self._is_ending:
             backoff.connected(time.monotonic())
@@ -265,22 +288,24 @@ class Processes:
     async def activate(
         self, name: str, topology: str, settings: Mapping[str, str], *, keeps_trying: bool = False
     ) -> None:
-        """Starts a pipeline; returns when it is active. At once when it is already, or is tried all the time.
+        """Starts a pipeline; returns when it is active.
 
         Raises:
-            MethodError: It cannot be activated; with `keeps_trying` it is tried again, nevertheless.
+            MethodError: It cannot be activated; with `keeps_trying` it is tried again, nevertheless, and is no longer
+                inactive.
         """
-        if name in self._running:
+        if (running := self._running.get(name)) is not None:
+            await running.until_active()
             return
         live = self._running[name] = LiveProcess(Job(name, self._module, topology, settings), self._publish)
         try:
             await live.start(keeps_trying=keeps_trying)
         except MethodError:
             if not keeps_trying:
-                del self._running[name]
+                self._running.pop(name, None)  # it may have been ended meanwhile
             raise
         except BaseException:
-            del self._running[name]
+            self._running.pop(name, None)
             raise
 
     def receive(self, message: InputMessage) -> Delivery:

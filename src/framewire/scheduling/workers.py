@@ -109,6 +109,7 @@ class WorkerPool:
         self._reopen_s = reopen_limit_s(0.0)
         self._unopened = options.workers
         self._opened: Future[None] = Future()
+        self._is_told = False
 
     def start(self) -> Future[None]:
         self._opened.set_running_or_notify_cancel()  # from now on nobody can cancel it
@@ -241,16 +242,19 @@ class WorkerPool:
         with self._lock:
             self._reopen_s = max(self._reopen_s, reopen_limit_s(self._opening_took_s(worker)))
             self._unopened -= 1
-            is_last = self._unopened == 0
-            is_told = self._opened.done()
+            # Whoever comes first tells; two workers may come at once.
+            is_telling = not self._is_told and (error is not None or self._unopened == 0)
+            self._is_told = self._is_told or is_telling
             if error is not None:
                 worker.is_lost = True
                 self._is_closing = True
                 for other in self._workers:
                     other.wakeup.notify()
-        if error is not None and not is_told:
+        if not is_telling:
+            return
+        if error is not None:
             self._opened.set_exception(error)
-        elif is_last and not is_told:
+        else:
             self._opened.set_result(None)
 
     def _tell_replaced(self, worker: Worker, error: BaseException | None) -> None:

@@ -16,6 +16,9 @@ from framewire.scheduling.executor import Executor
 
 _log = logging.getLogger(__name__)
 
+_LEAVING_S = 1.0
+"""How long the last frames of pools that are closed may take when there is no room for another one."""
+
 
 @dataclass(slots=True, eq=False)
 class _Entry:
@@ -47,9 +50,10 @@ class Pools:
             BusyError: It would be one pool too many.
         """
         key = _key(selection)
+        if key not in self._entries:
+            await self._make_room()
         entry = self._entries.get(key)
         if entry is None:
-            self._close_unused()
             if (count := len(self._entries) + len(self._leaving)) >= self._most:
                 raise BusyError(
                     f"{count} processors with different options are open, as many as this server opens",
@@ -109,6 +113,14 @@ class Pools:
     def _let_go(self, key: Hashable, entry: _Entry) -> None:
         entry.users -= 1
         self._close_if_unused(key, entry)
+
+    async def _make_room(self) -> None:
+        """Closes what nobody uses; threads that are just ending are given a moment before they count."""
+        self._close_unused()
+        if self._leaving and len(self._entries) + len(self._leaving) >= self._most:
+            leaving, deadline_s = list(self._leaving), time.monotonic() + _LEAVING_S
+            await asyncio.to_thread(lambda: [pool.close(max(0.0, deadline_s - time.monotonic())) for pool in leaving])
+            self._close_unused()
 
     def _close_unused(self) -> None:
         for key, entry in list(self._entries.items()):

@@ -155,12 +155,12 @@ class ExtensionNode(Node):
         self.sent += 1
         if problems:
             self.complain_of_answer(problems[0])
-        entry.has_inferred = bool(inferences)
         if entry.image is not None:
             # What was sent along and comes back is known already. In its published form, as the wire rounds numbers.
             sent = {_published(one) for one in entry.sent}
             fresh = [one for one in inferences if _published(one) not in sent] if sent else inferences
             entry.found = unscale_inferences(fresh, entry.image.scaling)
+        entry.has_inferred = bool(inferences)
         self._end(entry)
 
     def complain_of_answer(self, problem: str) -> None:

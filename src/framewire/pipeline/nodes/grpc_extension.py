@@ -16,7 +16,7 @@ from framewire.model.format import VideoFormat
 from framewire.model.inference import scale_inferences
 from framewire.model.message import GraphIdentifier
 from framewire.pipeline.node import Surroundings
-from framewire.pipeline.nodes.extension import AGAIN, AWAY, UNANSWERED, UNREADABLE, Entry, ExtensionNode
+from framewire.pipeline.nodes.extension import AGAIN, AWAY, BROKEN, UNANSWERED, UNREADABLE, Entry, ExtensionNode
 from framewire.topology.nodes import GrpcExtension
 from framewire.topology.parts import TlsEndpoint, UsernamePasswordCredentials
 
@@ -105,14 +105,16 @@ class GrpcExtensionNode(ExtensionNode):
             try:
                 await self._session(_form_of(self._waiting[0]))
                 self._lose(None)
-            except Exception as error:
-                if not isinstance(error, FramewireError):
-                    _log.exception("%s broke; this is a fault of framewire", self.name)
-                    error = FramewireError(f"the node broke ({type(error).__name__}: {error})")
+            except FramewireError as error:
                 self._lose(error)
                 self._is_away = True
                 await asyncio.sleep(self._backoff.pause_s(time.monotonic()))
                 self._is_away = False
+            except Exception as error:
+                _log.exception("%s broke; this is a fault of framewire", self.name)
+                self.complain(f"the node broke ({_words(error)})")
+                self._lose(None, BROKEN)
+                await asyncio.sleep(self._backoff.pause_s(time.monotonic()))
 
     async def _session(self, video_format: VideoFormat) -> None:
         """One session, from its first frame until its form changes, the pipeline ends, or it breaks."""
@@ -141,15 +143,18 @@ class GrpcExtensionNode(ExtensionNode):
             entry = self._waiting.popleft()
             image = entry.image
             assert image is not None
-            entry.sent = scale_inferences(entry.sample.inferences, image.scaling)
             try:
+                entry.sent = scale_inferences(entry.sample.inferences, image.scaling)
                 number = await client.send(image.data, entry.sample.timestamp, entry.sent)
             except FrameError as error:
                 self.complain(error)
                 self.fail(entry, UNREADABLE)
                 continue
-            except BaseException:
+            except (FramewireError, asyncio.CancelledError):
                 self._waiting.appendleft(entry)
+                raise
+            except Exception:
+                self.fail(entry, BROKEN)
                 raise
             self._sent[number] = (entry, time.monotonic())
 
@@ -168,7 +173,12 @@ class GrpcExtensionNode(ExtensionNode):
                 # Not before: one that takes a session and dies of its first frame is not back.
                 self._told = None
                 self._surroundings.note(f"{self.name}: {self._address} is back")
-            self.settle(entry, result.inferences, result.problems)
+            try:
+                self.settle(entry, result.inferences, result.problems)
+            except Exception:
+                if not entry.is_settled:
+                    self.fail(entry, BROKEN)  # what waits behind it goes on
+                raise
 
     async def _watch(self) -> None:
         while True:
@@ -179,7 +189,7 @@ class GrpcExtensionNode(ExtensionNode):
                     f"{self._address} has not answered a frame for {_ANSWER_S:g} s", status="DEADLINE_EXCEEDED"
                 )
 
-    def _lose(self, error: FramewireError | None) -> None:
+    def _lose(self, error: FramewireError | None, cause: str = AWAY) -> None:
         """The session is over: what was not answered is sent again or counted."""
         lost = [entry for entry, _ in self._sent.values()]
         self._sent.clear()
@@ -190,7 +200,7 @@ class GrpcExtensionNode(ExtensionNode):
                 lost += self._waiting
                 self._waiting.clear()
             for entry in lost:
-                self.fail(entry, AWAY)
+                self.fail(entry, cause)
         if error is None:
             return
         status = error.status if isinstance(error, PeerError) else "INVALID_ARGUMENT"
@@ -241,6 +251,13 @@ def _client_options(definition: GrpcExtension, pipeline: str) -> ClientOptions:
 def _form_of(entry: Entry) -> VideoFormat:
     assert entry.image is not None
     return entry.image.video_format
+
+
+def _words(error: BaseException) -> str:
+    """The first error of a group, or the error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
 
 
 def _first(errors: BaseExceptionGroup[FramewireError]) -> FramewireError:

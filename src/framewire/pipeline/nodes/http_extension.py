@@ -146,8 +146,8 @@ class HttpExtensionNode(ExtensionNode):
             pause_s = 0.0  # another request has met the same fault already
         else:
             pause_s = self._backoff.pause_s(now_s)
-        self._pause_cause = cause
-        self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
+        if now_s + pause_s > self._paused_until_s:
+            self._paused_until_s, self._pause_cause = now_s + pause_s, cause
         return self._is_given_up(entry)
 
     def _is_given_up(self, entry: Entry) -> bool:
