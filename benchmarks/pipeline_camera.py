@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # The camera that misbehaves and the counting of what a process holds are the tests'.
 sys.path += [str(ROOT / "tests" / name) for name in ("rtsp", "soak")]
 
-from camera_behaviour import Behaviour  # noqa: E402
-from camera_clips import clip_of_file, street_clip  # noqa: E402
-from camera_server import RtspServer  # noqa: E402
-from footprints import children_of, footprint_of, resident_bytes  # noqa: E402
+from camera_behaviour import Behaviour  # noqa: E402 # behind the path above
+from camera_clips import clip_of_file, street_clip  # noqa: E402 # behind the path above
+from camera_server import RtspServer  # noqa: E402 # behind the path above
+from footprints import children_of, footprint_of, resident_bytes  # noqa: E402 # behind the path above
 
 CHILD = Path(__file__).with_name("pipeline_child.py")
 BACKOFF_S = 0.05
@@ -68,7 +68,7 @@ def _watched(document: Path, url: str, count: int, done: Callable[[int], int]) -
         for step in range(LOOKS + 1):
             # Not from the first on: what a process loads and keeps once is no leak.
             wanted = count * (step + 1) // (LOOKS + 1)
-            _until(lambda wanted=wanted: done(lines) - base >= wanted)  # type: ignore[misc]
+            _until(lambda wanted=wanted: done(lines) - base >= wanted)  # type: ignore[misc] # mypy cannot infer a lambda with a default
             holds = footprint_of(process.pid)
             found.append(
                 {
@@ -90,7 +90,7 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         if time.monotonic() > deadline_s:
             raise SystemExit("the pipeline does not come back to its camera")
-        time.sleep(0.01)
+        time.sleep(0.01)  # another process makes it so, and tells only in its output
 
 
 def cameras(folder: Path, clip: Recording) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import numpy as np
 from pipeline_bare import bare
 
 import framewire.capture
-import framewire.pipeline.live  # noqa: F401
+import framewire.pipeline.live  # noqa: F401 # loaded before the clock runs
 import framewire.pipeline.nodes as kinds
 from framewire.cli.run import run
 from framewire.motion import MotionDetector

@@ -86,6 +86,12 @@ async def until(pools: Shelf, executor: Executor) -> Outcome:
     return pools.outcomes.get()
 
 
+async def until_empty(pools: Shelf) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while list(pools):  # noqa: ASYNC110 # a thread makes it so
+            await asyncio.sleep(0.01)
+
+
 async def given_up(asking: asyncio.Task[Executor]) -> None:
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -118,9 +124,7 @@ async def test_what_has_opened_for_nobody_is_closed(slow: type[Slow]) -> None:
     pools, wanted = Shelf(), Selection(kind_of(slow), NoOptions())
     await given_up(await begun(pools, wanted, slow))
     slow.may_open.set()
-    async with asyncio.timeout(PATIENCE_S):
-        while list(pools):  # noqa: ASYNC110 # a thread makes it so
-            await asyncio.sleep(0.01)
+    await until_empty(pools)
     assert await pools.close(PATIENCE_S)
 
 
@@ -131,9 +135,7 @@ async def test_what_fails_to_open_for_nobody_is_told_in_one_line(
     pools, wanted = Shelf(), Selection(kind_of(slow), NoOptions())
     await given_up(await begun(pools, wanted, slow))
     slow.may_open.set()
-    async with asyncio.timeout(PATIENCE_S):
-        while list(pools):  # noqa: ASYNC110 # a thread makes it so
-            await asyncio.sleep(0.01)
+    await until_empty(pools)
     (record,) = caplog.records
     assert "no model" in record.getMessage()
     assert record.getMessage().endswith("(nobody waited for it any more)")

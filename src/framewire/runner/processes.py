@@ -118,14 +118,9 @@ class LiveProcess:
             await asyncio.wait({self._task})
             raise
         if not self._is_active.is_set():
-            reason = self.last_error or f"it was not active within {_START_S:g} s"
-            if keeps_trying:
-                reason += "; it is tried again"
-            else:
+            if not keeps_trying:
                 await self.end()
-            raise MethodError(
-                "InternalServerError", f"the live pipeline {self._job.name} cannot be activated: {reason}"
-            )
+            raise self._not_active()
 
     async def end(self) -> None:
         """Has it deactivate, and waits for that."""
@@ -150,11 +145,13 @@ class LiveProcess:
         await asyncio.wait({becoming, self._task}, timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
         becoming.cancel()
         if not self._is_active.is_set():
-            reason = self.last_error or f"it was not active within {_START_S:g} s"
-            raise MethodError(
-                "InternalServerError",
-                f"the live pipeline {self._job.name} is not active yet: {reason}; it is tried again",
-            )
+            raise self._not_active()
+
+    def _not_active(self) -> MethodError:
+        reason = self.last_error or f"it was not active within {_START_S:g} s"
+        if self._keeps_trying:
+            reason += "; it is tried again"
+        return MethodError("InternalServerError", f"the live pipeline {self._job.name} cannot be activated: {reason}")
 
     async def _keep(self) -> None:
         try:
@@ -288,12 +285,7 @@ class Processes:
     async def activate(
         self, name: str, topology: str, settings: Mapping[str, str], *, keeps_trying: bool = False
     ) -> None:
-        """Starts a pipeline; returns when it is active.
-
-        Raises:
-            MethodError: It cannot be activated; with `keeps_trying` it is tried again, nevertheless, and is no longer
-                inactive.
-        """
+        """Starts a pipeline; see :class:`framewire.runner.methods.Activations`."""
         if (running := self._running.get(name)) is not None:
             await running.until_active()
             return
