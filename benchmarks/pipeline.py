@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -31,6 +32,9 @@ from pipeline_clips import Recording, record, topology
 ROOT = Path(__file__).resolve().parents[1]
 CHILD = Path(__file__).with_name("pipeline_child.py")
 DOCUMENT = ROOT / "docs" / "benchmarks" / "pipeline.md"
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's OpenBLAS spins for a tenth of a second in each thread that it starts, after we have begun to count."""
+
 PARTS = ("hd", "grpc", "reconnects", "cameras")
 
 GOALS = {"hd": 1.3, "grpc_ms": 0.5, "motion": 0.10}
@@ -100,6 +104,7 @@ def child_cpu_s(folder: Path, subject: Mapping[str, Any]) -> float:
     job = {key: value for key, value in subject.items() if key != "frames"} | {"result": str(result)}
     done = subprocess.run(
         [sys.executable, CHILD, json.dumps(job)],
+        env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -188,7 +193,8 @@ def profile(folder: Path, address: str, clip: Recording) -> list[str]:
 
 def _profile_of(subject: Mapping[str, Any]) -> list[str]:
     job = {**subject, "arguments": [*subject["arguments"], "--profile"]}
-    done = subprocess.run([sys.executable, CHILD, json.dumps(job)], capture_output=True, text=True, check=True)
+    command = [sys.executable, CHILD, json.dumps(job)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
     return lines[next(index for index, line in enumerate(lines) if line.startswith("node ")) :]
 

@@ -14,6 +14,7 @@ from typing import Any
 import av
 import cv2
 import grpc
+from av.video.reformatter import VideoReformatter
 
 from framewire.model.format import Encoding, VideoFormat
 from framewire.model.message import DEFAULT_TIMESCALE, Descriptor, GraphIdentifier, Message, Sample
@@ -37,11 +38,14 @@ async def _bare(clip: str, address: str) -> float:
     def make() -> None:
         nonlocal thread_cpu_s
         began_s = time.thread_time()
+        # One thread: `to_ndarray` would start others for each picture, and they would be counted as gRPC's.
+        reformatter = VideoReformatter()
         with av.open(clip) as container:
             stream = container.streams.video[0]
             stream.thread_count = 1
             for picture in container.decode(stream):
-                image = cv2.resize(picture.to_ndarray(format="bgr24"), (416, 416), interpolation=cv2.INTER_AREA)
+                pixels = reformatter.reformat(picture, format="bgr24", threads=1).to_ndarray()
+                image = cv2.resize(pixels, (416, 416), interpolation=cv2.INTER_AREA)
                 data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
                 places.acquire()
                 loop.call_soon_threadsafe(waiting.put_nowait, data)

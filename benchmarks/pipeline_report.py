@@ -68,18 +68,11 @@ less what is left over in the same way when a node in its place makes the images
 | a bare `grpc.aio` call with such images at the same pace, and nothing else | {bare} |
 | the node beyond that | {beyond_bare} |
 
+The last two rows are what the node would stand on without a connection of its own
+([0012](../adr/0012-client-connection.md)): a thread hands such images to a call of `grpc.aio`, and throws the answers
+away.
+
 Target: at most {goal} ms. {verdict}
-"""
-
-_GRPC_MISSED = """\
-
-It is gRPC's own: a bare `grpc.aio` call costs as much, that a thread hands such images at the same pace, and that
-throws the answers away. What the node adds to it lies within the noise, which is why the last row may be below nothing.
-At a camera's pace each message finds everybody asleep: sending it and taking its answer wakes gRPC's poller, its engine
-and the event loop, some eight changes of thread for a frame of any size (counted once, by hand). In a closed loop, in
-which nobody falls asleep, the same call took a quarter to a third of that CPU time. What would meet the target is a way
-without `grpc.aio`: the thread that makes the image writes it to the socket, and takes what has been answered when it
-comes by with the next one.
 """
 
 _RECONNECTS = """\
@@ -164,7 +157,7 @@ def _hd(results: dict[str, Any]) -> str:
 def _grpc(results: dict[str, Any]) -> str:
     grpc, goal = results["grpc"], results["goals"]["grpc_ms"]
     added = grpc["added_ms"]
-    section = _GRPC.format(
+    return _GRPC.format(
         frames=grpc["frames"],
         images=_spread(grpc["images_ms"], ".2f"),
         node=_spread(grpc["node_ms"], ".2f"),
@@ -175,7 +168,6 @@ def _grpc(results: dict[str, Any]) -> str:
         goal=goal,
         verdict=_verdict(added["median"] <= goal, f"{added['median']:.2f} ms"),
     )
-    return section if added["median"] <= goal else section + _GRPC_MISSED
 
 
 def _reconnects(results: dict[str, Any]) -> str:

@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 
-from framewire.client.http_extension import Busy, ExtensionError, HttpExtensionClient, NetworkError, Trust
+from framewire.client.http_extension import Busy, ExtensionError, HttpExtensionClient, NetworkError
+from framewire.client.trust import Trust
 from framewire.errors import ClosedError, ConfigurationError
 from framewire.model.geometry import Rectangle
 from framewire.model.inference import Entity, Tag

@@ -155,7 +155,7 @@ def test_a_second_interrupt_ends_a_run_that_waits_for_its_answers(tmp_path: Path
 
 
 def test_nothing_of_a_file_is_lost_when_the_extension_dies_and_returns(tmp_path: Path) -> None:
-    scene = "test:size=320x180,frames=3000,fps=15"
+    scene = "test:size=320x180,frames=1000,fps=15"
     with running("serve", "--port", "0", "--host", "127.0.0.1") as server:
         port = server.until_said(r"listening on \S+:(\d+)")[1]
         path = written(tmp_path, topology(source(scene), grpc("ai", f"tcp://127.0.0.1:{port}"), hub("ai")))
@@ -167,7 +167,7 @@ def test_nothing_of_a_file_is_lost_when_the_extension_dies_and_returns(tmp_path:
             with running("serve", "--port", port, "--host", "127.0.0.1"):
                 assert pipeline.end() == 0
     times = [body["timestamp"] for body in documents(pipeline.stdout)]
-    assert [time - times[0] for time in times] == [6_000 * index for index in range(3000)]
+    assert [time - times[0] for time in times] == [6_000 * index for index in range(1000)]
 
 
 def test_a_live_source_drops_what_a_slow_extension_cannot_take_and_says_how_much(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def files_and_mappings() -> tuple[list[str], int]:
 
 def test_closing_leaves_no_file_mapping_or_process(tmp_path: Path) -> None:
     (tmp_path / "street").write_bytes(bytes(6))
+    gc.collect()  # what earlier tests have left
     before = files_and_mappings()
     pids = []
     reader = SharedMemoryReader(SharedMemory("street", 6), folder=tmp_path)

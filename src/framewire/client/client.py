@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Self
 
-import grpc
 import numpy as np
 import numpy.typing as npt
 
 from framewire.client.address import parse_address
+from framewire.client.connection import Connection, reason_of_failure
+from framewire.client.http2 import Ending
 from framewire.client.slots import SlotAllocator
+from framewire.client.trust import Trust
 from framewire.client.unreachable import reason_of
 from framewire.errors import (
     ClosedError,
@@ -46,11 +49,7 @@ from framewire.wire import METHOD_PATH, decode, encode
 _MOST_SHARED_MEMORY_BYTES = 1 << 40
 
 _ENDING_S = 5.0
-"""How long the end of a stream may take to become known."""
-
-_MADE_UP = "Internal error from Core"
-
-_T = TypeVar("_T")
+"""How long who takes in the answers may need to come to their end."""
 
 FrameBytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 """One frame in the form that the descriptor announced; an array must be contiguous."""
@@ -69,10 +68,10 @@ class ClientOptions:
         user: User for ``x-ms-authentication``; None sends none.
         password: Its password.
         timescale: Ticks per second of the timestamps.
-        handshake_timeout_s: How long the server may take to answer the descriptor.
+        handshake_timeout_s: How long the server may take to be reached, and then to answer the descriptor.
         max_message_mib: Largest answer that is received, in MiB.
         is_encrypted: Whether the connection is TLS.
-        trusted_certificates: Of TLS, in PEM; None for those that the system trusts.
+        trusted_certificates: Of TLS, authorities in PEM; None for those that the system trusts.
     """
 
     shared_memory_bytes: int = 0
@@ -145,13 +144,9 @@ class Client:
         self._slots: SlotAllocator | None = None
         self._slot_of: dict[int, int] = {}
         self._sent_at: dict[int, float] = {}
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
         self._sending = asyncio.Lock()
-        self._leaving: int | None = None
-        self._call: Any = None
-        self._answers: AsyncIterator[bytes] | None = None
-        self._channel: Any = None
-        self._first_status: tuple[grpc.StatusCode, str | None] = (grpc.StatusCode.UNKNOWN, _MADE_UP)
+        self._connection: Connection | None = None
         self._failure: PeerError | None = None
         self._is_over = False
         self._is_closed = False
@@ -180,26 +175,7 @@ class Client:
         if options.shared_memory_bytes:
             self._memory = _shared_memory(options)
             self._slots = SlotAllocator(options.shared_memory_bytes)
-        channel_options = [
-            ("grpc.max_receive_message_length", self._most_answer_bytes),
-            ("grpc.max_send_message_length", -1),
-            # Many clients of one process would share one connection otherwise.
-            ("grpc.use_local_subchannel_pool", 1),
-            # Extension servers are neighbours; http_proxy is meant for the world outside.
-            ("grpc.enable_http_proxy", 0),
-        ]
-        if options.is_encrypted:
-            credentials = grpc.ssl_channel_credentials(options.trusted_certificates)
-            self._channel = grpc.aio.secure_channel(self._target, credentials, options=channel_options)
-        else:
-            self._channel = grpc.aio.insecure_channel(self._target, options=channel_options)
-        metadata = None
-        if options.user is not None:
-            metadata = ((AUTHENTICATION_KEY, basic_token(options.user, options.password)),)
-        self._call = self._channel.stream_stream(METHOD_PATH)(metadata=metadata)
-        self._call.add_done_callback(self._note_status)
-        # Not call.read(): after a write that failed it no longer gives the answers that have arrived.
-        self._answers = aiter(self._call)
+        self._connection = await self._connect()
         descriptor = Descriptor(
             options.identifier,
             options.configuration,
@@ -256,26 +232,19 @@ class Client:
         # One at a time: messages leave in the order of their numbers. Answers are taken in meanwhile, as a server may
         # stop reading until they are.
         async with self._sending:
-            async with self._changed:
-                offset = await self._room(data.nbytes)
-                content: Content = data
-                if offset is not None and self._memory is not None:
-                    self._memory.buffer[offset : offset + data.nbytes] = data
-                    content = ContentReference(offset, data.nbytes)
-                message = self._session.send(Sample(timestamp, content, inferences))
-                number = message.sequence_number
-                if offset is not None:
-                    self._slot_of[number] = offset
-                self._sent_at[number] = time.perf_counter()
-                self._leaving = number
-                self.sent += 1
-            try:
-                is_written = await self._write(message)
-            finally:
-                async with self._changed:
-                    self._leaving = None
-                    self._changed.notify_all()
-            if not is_written:
+            offset = await self._room(data.nbytes)
+            content: Content = data
+            if offset is not None and self._memory is not None:
+                self._memory.buffer[offset : offset + data.nbytes] = data
+                content = ContentReference(offset, data.nbytes)
+            message = self._session.send(Sample(timestamp, content, inferences))
+            number = message.sequence_number
+            if offset is not None:
+                self._slot_of[number] = offset
+            self._sent_at[number] = time.perf_counter()
+            self.sent += 1
+            # Its answer is taken in after this: what is written last leaves us before the loop reads again.
+            if not await self._write(message):
                 raise await self._why_over()
         return number
 
@@ -289,6 +258,7 @@ class Client:
                 offset = self._slots.take(length_bytes)
                 if offset is not None:
                     return offset
+            self._changed.clear()
             await self._changed.wait()
 
     async def finish(self) -> None:
@@ -296,9 +266,8 @@ class Client:
         async with self._sending:
             if self._session.state is ClientState.STREAMING:
                 self._session.finish()
-                # When the server has ended the stream already, whoever iterates is told.
-                with contextlib.suppress(grpc.RpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
-                    await self._call.done_writing()
+                assert self._connection is not None
+                self._connection.finish()
 
     async def __aiter__(self) -> AsyncGenerator[Result, None]:
         """The results, as they come.
@@ -310,31 +279,28 @@ class Client:
             try:
                 message = await self._read()
             except PeerError as error:
-                await self._over(error)
+                self._over(error)
                 raise
             if message is None:
                 failure = None
                 if self._session.state is ClientState.STREAMING:
                     failure = PeerError(f"{self._target} ended the stream before we did", status="OK")
-                await self._over(failure)
+                self._over(failure)
                 if failure is not None:
                     raise failure
                 return
             event = self._received(message)
             if isinstance(event, AnswerReceived):
-                yield await self._result(event)
+                yield self._result(event)
 
-    async def _result(self, event: AnswerReceived) -> Result:
+    def _result(self, event: AnswerReceived) -> Result:
         latency_s = None
         if event.match is Match.MATCHED:
             latency_s = time.perf_counter() - self._sent_at.pop(event.sequence_number)
             offset = self._slot_of.pop(event.sequence_number, None)
-            async with self._changed:
-                # Its `send` returns first, so that whoever sent it knows its number.
-                await self._changed.wait_for(lambda: self._leaving != event.sequence_number)
-                if offset is not None and self._slots is not None:
-                    self._slots.free(offset)
-                self._changed.notify_all()
+            if offset is not None and self._slots is not None:
+                self._slots.free(offset)
+            self._changed.set()
         sample = event.sample or Sample(event.sent_timestamp or 0)
         return Result(
             event.match,
@@ -358,37 +324,47 @@ class Client:
         if self._is_over:
             raise ClosedError("the session is over")
 
-    async def _over(self, failure: PeerError | None) -> None:
-        async with self._changed:
-            self._failure = failure
-            self._is_over = True
-            self._changed.notify_all()
+    def _over(self, failure: PeerError | None) -> None:
+        self._failure = failure
+        self._is_over = True
+        self._changed.set()
+
+    async def _connect(self) -> Connection:
+        options = self._options
+        metadata = []
+        if options.user is not None:
+            metadata.append((AUTHENTICATION_KEY, basic_token(options.user, options.password)))
+        tls = None
+        if options.is_encrypted:
+            trusted = options.trusted_certificates
+            tls = Trust(() if trusted is None else (trusted.decode("utf-8", "replace"),)).context()
+        try:
+            async with asyncio.timeout(options.handshake_timeout_s):
+                return await Connection.open(
+                    self._target, METHOD_PATH, metadata, tls=tls, most_message_bytes=self._most_answer_bytes
+                )
+        except TimeoutError:
+            raise self._unreachable(f"no answer within {options.handshake_timeout_s:g} s") from None
+        except (OSError, ssl.SSLError) as error:
+            raise self._unreachable(reason_of_failure(error)) from None
 
     async def _write(self, message: Message) -> bool:
         """Sends a message; False when the server has ended the stream."""
-        try:
-            await self._call.write(encode(message))
-        except (grpc.RpcError, asyncio.InvalidStateError):
-            return False
-        except asyncio.CancelledError:
-            self._raise_when_closed()
-            raise
-        return True
+        assert self._connection is not None
+        return await self._connection.write(encode(message))
 
     async def _read(self) -> Message | None:
         """The next message, or None when the server ended the stream with OK."""
-        if self._answers is None:
+        if self._connection is None:
             raise ClosedError("the client is not open")
-        try:
-            data = await anext(self._answers)
-        except (StopAsyncIteration, grpc.RpcError):
-            code, details = await self._status()
-            if code is grpc.StatusCode.OK:
+        data = await self._connection.read()
+        if data is None:
+            ending = self._connection.ending
+            if self._is_closed or ending is None:
+                raise ClosedError("the client was closed")
+            if ending.status == "OK":
                 return None
-            raise self._peer_error(code, details) from None
-        except asyncio.CancelledError:
-            self._raise_when_closed()
-            raise
+            raise self._peer_error(ending)
         try:
             return decode(data, max_overhead_bytes=self._most_answer_bytes)
         except ProtocolError as error:
@@ -396,72 +372,42 @@ class Client:
                 f"{self._target} sent something else than the contract's messages: {error}", status="OK"
             ) from None
 
-    def _raise_when_closed(self) -> None:
-        """grpc.aio cancels whoever waits for a call that is closed; that is not the task's own cancellation."""
-        task = asyncio.current_task()
-        if self._is_closed and task is not None and not task.cancelling():
-            raise ClosedError("the client was closed") from None
-
     async def _why_over(self) -> FramewireError:
         """Why a frame could not leave.
 
-        Answers may still be on their way, and the status comes after them: who iterates finds it.
+        Answers may wait to be taken in, and the end of the stream comes after them: who iterates finds it.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ENDING_S), self._changed:
-                await self._changed.wait_for(lambda: self._is_over)
-        if self._is_over:
-            return self._failure or ClosedError("the session is over")
-        return self._peer_error(*await self._status())
-
-    def _note_status(self, call: Any) -> None:
-        self._first_status = _now(call.code()), _now(call.details())
-
-    async def _status(self) -> tuple[grpc.StatusCode, str | None]:
-        """How the server ended the stream.
-
-        A write that meets the end makes grpc.aio replace the server's status by one of its own, if that has come
-        already, else until it comes.
-        """
-        await self._call.code()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_S):
-                while self._first_status[1] == await self._call.details() == _MADE_UP:  # noqa: ASYNC110 - no event for it
-                    await asyncio.sleep(0.005)
-        if self._first_status[1] != _MADE_UP:
-            return self._first_status
-        return await self._call.code(), await self._call.details()
+                while not self._is_over:
+                    self._changed.clear()
+                    await self._changed.wait()
+        if self._is_over:
+            return self._failure or ClosedError("the session is over")
+        assert self._connection is not None
+        return self._peer_error(self._connection.ending or Ending("UNKNOWN", ""))
 
-    def _peer_error(self, code: grpc.StatusCode, details: str | None) -> PeerError:
-        text = details or "no details"
-        if code is grpc.StatusCode.UNAVAILABLE and self._session.state is ClientState.AWAITING_ACCEPTANCE:
-            words, remedy = reason_of(text) or (text, "check the address, and that the server is running")
-            return PeerError(f"{self._target} cannot be reached ({words})", status=code.name, remedy=remedy)
-        if code is grpc.StatusCode.UNIMPLEMENTED:
-            return PeerError(f"{self._target} does not serve the extension contract ({text})", status=code.name)
-        return PeerError(f"{self._target} ended the stream with {code.name}: {text}", status=code.name)
+    def _peer_error(self, ending: Ending) -> PeerError:
+        if ending.status == "UNAVAILABLE" and self._session.state is ClientState.AWAITING_ACCEPTANCE:
+            return self._unreachable(ending.details)
+        text = ending.details or "no details"
+        if ending.status == "UNIMPLEMENTED":
+            return PeerError(f"{self._target} does not serve the extension contract ({text})", status=ending.status)
+        return PeerError(f"{self._target} ended the stream with {ending.status}: {text}", status=ending.status)
+
+    def _unreachable(self, text: str) -> PeerError:
+        words, remedy = reason_of(text) or (text or "no details", "check the address, and that the server is running")
+        return PeerError(f"{self._target} cannot be reached ({words})", status="UNAVAILABLE", remedy=remedy)
 
     async def _close(self) -> None:
         self.lost = self._session.end()
         self._is_over = self._is_closed = True
+        self._changed.set()
         # First what needs no waiting, so that a cancellation leaves no file behind.
         if self._memory is not None:
             self._memory.close()
-        if self._call is not None:
-            self._call.cancel()
-        async with self._changed:
-            self._changed.notify_all()
-        if self._channel is not None:
-            await self._channel.close()
-
-
-def _now(answer: Coroutine[Any, Any, _T]) -> _T:
-    """The outcome of a coroutine that has nothing to wait for."""
-    try:
-        answer.send(None)
-    except StopIteration as stop:
-        return cast(_T, stop.value)
-    raise RuntimeError("there was something to wait for")
+        if self._connection is not None:
+            await self._connection.close()
 
 
 @functools.cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import ssl
 import time
 import uuid
 import zlib
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+from framewire.client.trust import Trust
 from framewire.client.unreachable import reason_of
 from framewire.errors import BusyError, ClosedError, ConfigurationError, InferenceError, PeerError
 from framewire.model.inference import Inference
@@ -101,36 +101,6 @@ class Answer:
     problems: Sequence[str]
     request_id: str
     latency_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How an `https://` extension is checked (topologies, section 2).
-
-    Args:
-        certificates: Authorities as PEM text, in place of the system's; empty for those.
-        ignore_hostname: The certificate may name another host.
-        ignore_signature: Anybody may have signed it.
-    """
-
-    certificates: Sequence[str] = ()
-    ignore_hostname: bool = False
-    ignore_signature: bool = False
-
-    def context(self) -> ssl.SSLContext:
-        """As the system's library wants it.
-
-        Raises:
-            ConfigurationError: A certificate is none.
-        """
-        try:
-            context = ssl.create_default_context(cadata="\n".join(self.certificates) or None)
-        except (ssl.SSLError, ValueError, TypeError):
-            raise ConfigurationError("a trusted certificate is not legal", allowed="PEM text") from None
-        context.check_hostname = not (self.ignore_hostname or self.ignore_signature)
-        if self.ignore_signature:
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 class HttpExtensionClient:

@@ -1,4 +1,4 @@
-"""Why an extension cannot be reached, in plain words, from what gRPC and Python say of it."""
+"""Why an extension cannot be reached, in plain words, from what Python and we ourselves say of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _CHECK_CERTIFICATES = "check the trusted certificates"
 
 _KNOWN = (
     (
-        ("domain name not found", "name or service not known", "no address associated with hostname"),
+        ("name or service not known", "no address associated with hostname"),
         "nobody knows a host of this name",
         "check the address",
     ),
@@ -16,13 +16,17 @@ _KNOWN = (
         "check the address, and that the server is running",
     ),
     (
-        ("all connection attempts failed",),
+        ("all connection attempts failed", "connect call failed"),
         "nobody listens there, or there is no way to it",
         "check the address, and that the server is running",
     ),
-    (("socket closed",), "it closed the connection at once", "see whether it wants TLS, and what its log says"),
     (
-        ("hostname verification check failed", "hostname mismatch", "ip address mismatch"),
+        ("it closed the connection", "connection reset by peer", "broken pipe"),
+        "it closed the connection at once",
+        "see whether it wants TLS, and what its log says",
+    ),
+    (
+        ("hostname mismatch", "ip address mismatch"),
         "its certificate does not name this host",
         "take the name that the certificate holds, or give the server another certificate",
     ),
@@ -30,10 +34,12 @@ _KNOWN = (
     (("not yet valid",), "its certificate is not valid yet", "check the clocks of both machines"),
     (("certificate_verify_failed",), "its certificate is not signed by one that is trusted", _CHECK_CERTIFICATES),
     (
-        ("wrong_version_number", "wrong version number", "record layer failure"),
+        ("wrong version number", "record layer failure"),
         "it does not speak TLS",
         "check the port, or take an endpoint without TLS",
     ),
+    (("it wants tls",), "it wants TLS", "take an endpoint with TLS"),
+    (("it speaks http/1", "it does not speak grpc"), "it does not speak gRPC", "check the port"),
 )
 """The first that fits. What is said of a wrong name says as well that the check has failed."""
 
@@ -42,7 +48,7 @@ def reason_of(text: str) -> tuple[str, str] | None:
     """What a failed connection means for who runs the pipeline.
 
     Args:
-        text: What the library says: details of a gRPC status, or the text of an exception of Python.
+        text: The text of an exception, or the details of a status.
 
     Returns:
         What is wrong and what to do; None when the text is of another kind.

@@ -7,7 +7,8 @@ import logging
 import time
 from typing import Any
 
-from framewire.client.http_extension import Busy, ExtensionError, HttpExtensionClient, NetworkError, Trust
+from framewire.client.http_extension import Busy, ExtensionError, HttpExtensionClient, NetworkError
+from framewire.client.trust import Trust
 from framewire.errors import FramewireError
 from framewire.hub.backoff import Backoff
 from framewire.model.format import Encoding

@@ -1,0 +1,220 @@
+"""The connection beneath one session: sockets, TLS, and who waits for what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import ssl
+from collections.abc import Sequence
+from typing import Self
+
+from framewire.client.http2 import Ending, Http2Call
+
+_BUFFER_BYTES = 1 << 16
+
+_CLOSE_S = 1.0
+"""How long the server may take to hear that we leave."""
+
+_PATIENCE_S = 0.25
+"""How long one address of a host is tried alone, before the next is tried beside it."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One gRPC call over a connection of its own. Made by :meth:`open`, and to be closed.
+
+    One task writes and one reads.
+    """
+
+    def __init__(self, call: Http2Call) -> None:
+        self._call = call
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._transport: asyncio.Transport | None = None
+        self._is_paused = False
+        self._is_lost = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
+        self._writers: list[asyncio.Future[None]] = []
+
+    @classmethod
+    async def open(
+        cls,
+        target: str,
+        path: str,
+        metadata: Sequence[tuple[str, str]] = (),
+        *,
+        tls: ssl.SSLContext | None = None,
+        most_message_bytes: int = 4 << 20,
+    ) -> Self:
+        """Connects and opens the call.
+
+        Args:
+            target: ``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:/path``, as `parse_address` gives it.
+            path: ``/package.Service/Method``.
+            metadata: Further headers.
+            tls: How the server is checked; None for a connection without TLS.
+            most_message_bytes: Largest message that is received.
+
+        Raises:
+            OSError: There is no connection; of TLS, ssl.SSLError.
+        """
+        loop = asyncio.get_running_loop()
+        is_local = target.startswith("unix:")
+        call = Http2Call(
+            "localhost" if is_local else target,
+            path,
+            metadata,
+            is_encrypted=tls is not None,
+            most_message_bytes=most_message_bytes,
+        )
+        if tls is not None:
+            tls.set_alpn_protocols(["h2"])
+        closing_s = None if tls is None else _CLOSE_S
+        if is_local:
+            place = target.removeprefix("unix:")
+            _, connection = await loop.create_unix_connection(
+                lambda: cls(call),
+                "/" + place.lstrip("/") if place.startswith("//") else place,
+                ssl=tls,
+                server_hostname=None if tls is None else "localhost",
+                ssl_shutdown_timeout=closing_s,
+            )
+        else:
+            host, _, port = target.rpartition(":")
+            _, connection = await loop.create_connection(
+                lambda: cls(call),
+                host.strip("[]"),
+                int(port),
+                ssl=tls,
+                happy_eyeballs_delay=_PATIENCE_S,
+                ssl_shutdown_timeout=closing_s,
+            )
+        call.start()
+        return connection
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the call ended; None while it lasts."""
+        return self._call.ending
+
+    async def write(self, message: bytes) -> bool:
+        """Sends a message; returns once the server and the system have taken it, or have room for it.
+
+        One that is cancelled meanwhile is sent all the same.
+
+        Returns:
+            False when the call is over.
+        """
+        await self._until_writable()  # what a cancelled one has left
+        self._call.send(message)
+        self._flush()
+        await self._until_writable()
+        return self._call.ending is None
+
+    def finish(self) -> None:
+        """Says that no more messages come."""
+        self._call.finish()
+        self._flush()
+
+    async def read(self) -> bytes | None:
+        """The next message; None when the call is over and all its messages were read."""
+        call = self._call
+        while not call.messages:
+            if call.ending is not None:
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        message = call.take_message()
+        self._flush()
+        return message
+
+    async def close(self) -> None:
+        """Breaks the call off if it is not over, and closes the connection. Who waits is told that it is over."""
+        transport = self._transport
+        self._call.cancel()
+        self._flush()
+        self._wake()
+        if transport is None:
+            return
+        if transport.get_write_buffer_size():
+            transport.abort()  # nobody reads what we said
+        else:
+            transport.close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._is_lost.wait()
+        finally:
+            transport.abort()
+
+    async def _until_writable(self) -> None:
+        while self._call.ending is None and (self._is_paused or not self._call.is_writable):
+            writer = asyncio.get_running_loop().create_future()
+            self._writers.append(writer)
+            await writer
+
+    def _flush(self) -> None:
+        pieces = self._call.take()
+        if pieces and self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(pieces)
+
+    def _wake(self) -> None:
+        call = self._call
+        is_over = call.ending is not None
+        if self._reader is not None and (call.messages or is_over):
+            if not self._reader.done():
+                self._reader.set_result(None)
+            self._reader = None
+        if self._writers and (is_over or (call.is_writable and not self._is_paused)):
+            for writer in self._writers:
+                if not writer.done():
+                    writer.set_result(None)
+            self._writers.clear()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where the loop is to put what arrives."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Something has arrived."""
+        transport, call = self._transport, self._call
+        assert transport is not None
+        if not transport.get_write_buffer_size():
+            call.all_is_sent()
+        call.receive(bytes(memoryview(self._buffer)[:nbytes]))
+        self._flush()
+        self._wake()
+        if call.ending is not None and not transport.is_closing():
+            transport.close()
+
+    def pause_writing(self) -> None:
+        """The system takes no more for now."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._is_paused = False
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._call.connection_lost("it closed the connection" if exc is None else _words(exc))
+        self._is_lost.set()
+        self._wake()
+
+
+def reason_of_failure(error: OSError) -> str:
+    """Why there is no connection, in the words of who found out."""
+    # asyncio puts words of its own in place of the system's.
+    known = error.errno is not None and error.errno > 0 and not isinstance(error, ssl.SSLError)
+    return os.strerror(error.errno) if known and error.errno is not None else str(error)
+
+
+def _words(error: Exception) -> str:
+    return reason_of_failure(error) if isinstance(error, OSError) else str(error) or type(error).__name__

@@ -1,0 +1,254 @@
+"""Connections over real sockets: to gRPC's own server, to strangers, and to servers that stop listening."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from certificates import Certificate, certificate_for
+
+from framewire.client import Client, ClientOptions
+from framewire.client.connection import Connection
+from framewire.client.http2 import Ending
+from framewire.errors import ConfigurationError, PeerError
+from framewire.model.format import Encoding, PixelFormat, VideoFormat
+from framewire.model.message import Descriptor, GraphIdentifier, Message
+from framewire.wire import METHOD, METHOD_PATH, SERVICE, encode
+
+SMALL = VideoFormat(Encoding.RAW, 4, 2, PixelFormat.RGB24)
+
+Behaviour = Callable[[Any], Awaitable[None]]
+
+
+@asynccontextmanager
+async def grpc_server(behaviour: Behaviour, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
+    async def process(_: Any, context: Any) -> None:
+        await behaviour(context)
+
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
+    handler = grpc.stream_stream_rpc_method_handler(process)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
+    port = server.add_insecure_port(address)
+    await server.start()
+    try:
+        yield address if address.startswith("unix:") else address.replace(":0", f":{port}")
+    finally:
+        await server.stop(grace=None)
+
+
+async def echoing(context: Any) -> None:
+    while (data := await context.read()) is not grpc.aio.EOF:
+        await context.write(data)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:0", "[::1]:0", "unix:/{}/a", "unix:///{}/a", "unix:{}/a"])
+async def test_messages_of_every_size_come_back_from_every_kind_of_address(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    name = tmp_path.name if place == "unix:{}/a" else str(tmp_path).lstrip("/")
+    messages = [bytes([size % 251]) * size for size in (0, 1, 16_379, 16_380, 65_530, 70_000, 3 << 20)]
+    async with grpc_server(echoing, place.format(name)) as target:
+        connection = await Connection.open(target, METHOD_PATH)
+        for message in messages:
+            assert await connection.write(message)
+        connection.finish()
+        assert [await connection.read() for _ in messages] == messages
+        assert await connection.read() is None
+        assert connection.ending == Ending("OK", "")
+        await connection.close()
+
+
+async def test_a_name_with_an_address_where_nobody_listens_is_reached_by_another() -> None:
+    async with grpc_server(echoing) as target:
+        connection = await Connection.open(target.replace("127.0.0.1", "localhost"), METHOD_PATH)
+        await connection.write(b"hello")
+        assert await connection.read() == b"hello"
+        await connection.close()
+
+
+async def test_a_message_waits_for_a_server_that_does_not_read_and_arrives_whole() -> None:
+    may_read = asyncio.Event()
+    heard: list[bytes] = []
+
+    async def waiting(context: Any) -> None:
+        await may_read.wait()
+        while (data := await context.read()) is not grpc.aio.EOF:
+            heard.append(data)
+
+    messages = [bytes([number]) * (8 << 20) for number in range(3)]
+    async with grpc_server(waiting) as target:
+        connection = await Connection.open(target, METHOD_PATH)
+        first = asyncio.create_task(connection.write(messages[0]))
+        await asyncio.sleep(0.2)
+        if not first.done():  # it may be that the system and gRPC take as much
+            first.cancel()
+        second = asyncio.create_task(connection.write(messages[1]))
+        third = asyncio.create_task(connection.write(messages[2]))
+        await asyncio.sleep(0.1)
+        assert not third.done()
+        may_read.set()
+        assert await second
+        assert await third
+        connection.finish()
+        assert await connection.read() is None
+        await connection.close()
+    assert heard == messages
+
+
+async def test_leaving_a_server_that_does_not_read_takes_no_patience() -> None:
+    async def deaf(context: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with grpc_server(deaf) as target:
+        connection = await Connection.open(target, METHOD_PATH)
+        writing = asyncio.create_task(connection.write(bytes(64 << 20)))
+        reading = asyncio.create_task(connection.read())
+        await asyncio.sleep(0.2)
+        assert not writing.done()
+        async with asyncio.timeout(5):
+            await connection.close()
+        assert await writing is False
+        assert await reading is None
+
+
+async def test_a_server_learns_at_once_that_a_call_is_broken_off() -> None:
+    learnt = asyncio.Event()
+
+    async def noting(context: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            learnt.set()
+
+    async with grpc_server(noting) as target:
+        connection = await Connection.open(target, METHOD_PATH)
+        await connection.write(b"hello")
+        await asyncio.sleep(0.1)
+        await connection.close()
+        async with asyncio.timeout(5):
+            await learnt.wait()
+
+
+async def test_a_server_that_goes_in_the_middle_is_told_from_one_that_was_never_there() -> None:
+    accepted = Message(1, 1, Descriptor(GraphIdentifier("", "short", "lived")))
+
+    async def vanishing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        data = encode(accepted)
+        headers = b"\x88" + b"\x0f\x10\x10application/grpc"
+        writer.write(bytes(3) + b"\x04" + bytes(5))
+        writer.write(len(headers).to_bytes(3, "big") + b"\x01\x04\x00\x00\x00\x01" + headers)
+        message = b"\x00" + len(data).to_bytes(4, "big") + data
+        writer.write(len(message).to_bytes(3, "big") + b"\x00\x00\x00\x00\x00\x01" + message)
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.close()
+
+    server = await asyncio.start_server(vanishing, "127.0.0.1", 0)
+    async with server:
+        target = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client(target, SMALL) as client:
+            with pytest.raises(PeerError) as gone:
+                await anext(aiter(client))
+    assert gone.value.status == "UNAVAILABLE"
+    assert str(gone.value).startswith(f"{target} ended the stream with UNAVAILABLE: ")
+
+
+@contextlib.contextmanager
+def stranger(answer: bytes, tls: ssl.SSLContext | None = None) -> Any:
+    """Somebody who says one thing to each who comes and hangs up; gives the address."""
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                visitor, _ = listening.accept()
+                with contextlib.suppress(OSError):
+                    if tls is not None:
+                        visitor = tls.wrap_socket(visitor, server_side=True)
+                    visitor.recv(1000)
+                    visitor.sendall(answer)
+                    visitor.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+async def refusal(target: str, **options: Any) -> str:
+    with pytest.raises(PeerError) as refused:
+        async with Client(target, SMALL, ClientOptions(**options)):
+            pass
+    assert refused.value.status == "UNAVAILABLE"
+    return str(refused.value).replace(target, "ADDRESS")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "(it does not speak gRPC); check the port"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "(it does not speak gRPC); check the port"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "(it wants TLS); take an endpoint with TLS"),
+        (b"", "(it closed the connection at once); see whether it wants TLS, and what its log says"),
+    ],
+)
+async def test_strangers_are_told_apart(answer: bytes, said: str) -> None:
+    with stranger(answer) as target:
+        assert await refusal(target) == f"ADDRESS cannot be reached {said}"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificate_for(tmp_path_factory.mktemp("certificate") / "own", "DNS:localhost", "IP:127.0.0.1")
+
+
+async def test_a_server_of_tls_is_known_by_its_alert(certificate: Certificate) -> None:
+    with stranger(b"", certificate.context()) as target:
+        said = await refusal(target)
+    # Some send an alert, some hang up; of those that do both, the alert may be lost.
+    assert said in (
+        "ADDRESS cannot be reached (it wants TLS); take an endpoint with TLS",
+        "ADDRESS cannot be reached (it closed the connection at once); see whether it wants TLS, and what its log says",
+    )
+
+
+async def test_a_server_without_tls_is_known_by_its_answer(certificate: Certificate) -> None:
+    trusted = certificate.text.encode()
+    async with grpc_server(echoing) as target:
+        said = await refusal(target, is_encrypted=True, trusted_certificates=trusted)
+    assert said == "ADDRESS cannot be reached (it does not speak TLS); check the port, or take an endpoint without TLS"
+
+
+async def test_a_file_that_is_no_certificate_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(ConfigurationError, match="a trusted certificate is not legal; allowed: PEM text"):
+        async with Client("127.0.0.1:1", SMALL, ClientOptions(is_encrypted=True, trusted_certificates=b"\xff\x00")):
+            pass
+
+
+async def test_an_address_that_swallows_everything_is_given_up() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        target = f"127.0.0.1:{full.getsockname()[1]}"
+        with contextlib.ExitStack() as crowd:
+            for _ in range(4):  # the queue of those who wait is full
+                one = crowd.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            await asyncio.sleep(0.1)
+            said = await refusal(target, handshake_timeout_s=0.5)
+    assert said == (
+        "ADDRESS cannot be reached (no answer within 0.5 s); check the address, and that the server is running"
+    )
