@@ -101,6 +101,21 @@ async def test_one_that_dies_is_started_again(number: int, runner: tuple[Process
     assert one.state("gate-1") == "active"
 
 
+@pytest.mark.parametrize("operator", [None, "3"])
+async def test_its_libraries_start_no_threads_but_what_the_operator_says(
+    operator: str | None, runner: tuple[Processes, list[HubMessage]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if operator:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", operator)
+    one, _ = runner
+    await one.activate("gate-1", TEXT, SETTINGS)
+    environment = Path(f"/proc/{process_id(one)}/environ").read_bytes().split(b"\0")
+    found = [entry for entry in environment if entry.startswith(b"OPENBLAS_NUM_THREADS=")]
+    assert found == [f"OPENBLAS_NUM_THREADS={operator or 1}".encode()]
+
+
 async def test_one_that_hangs_is_killed_and_started_again(
     runner: tuple[Processes, list[HubMessage]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -19,6 +20,7 @@ from framewire.runner.answers import Json, MethodError
 from framewire.runner.inputs import Delivery
 from framewire.runner.jobs import MOST_LINE_BYTES, Job, line_of_input
 from framewire.runner.totals import Totals
+from framewire.scheduling.library_threads import thread_settings
 
 _log = logging.getLogger(__name__)
 
@@ -181,7 +183,12 @@ class LiveProcess:
         command = [sys.executable, "-P", "-m", "framewire.runner.child"]
         try:
             process = self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, limit=MOST_LINE_BYTES
+                *command,
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=MOST_LINE_BYTES,
+                # A pipeline has no use for the threads that NumPy's BLAS starts, and spins in, for each core.
+                env={**os.environ, **thread_settings(1)},
             )
         except OSError as error:  # no memory, no descriptors: that passes
             self.last_error = f"its process cannot be started: {error.strerror}"
