@@ -58,6 +58,10 @@ async def play(call: Call) -> None:
                 await answering_with(call, message, 1.5)
             case "no-number":
                 await answering_with(call, message, math.nan)
+            case "babbling":
+                await call.answer(message, LIGHT * 10_001)
+            case "flooding":
+                await call.context.write(bytes(17 << 20))
             case "dies":
                 raise SystemError("the model is gone")
             case _:
@@ -66,7 +70,7 @@ async def play(call: Call) -> None:
 
 PARTS = [
     *("good", "no-descriptor", "garbage", "wrong-first-ack", "wrong-ack", "wrong-time", "outside", "no-number"),
-    "dies",
+    *("babbling", "flooding", "dies"),
 ]
 REPLIES: dict[str, Reply] = {
     "redirecting": lambda _: (302, {"Location": "http://elsewhere.local/"}, b""),
@@ -141,8 +145,10 @@ def test_legal_inferences_are_published_with_the_time_of_their_frame(
 @pytest.mark.parametrize(
     ("name", "code", "line"),
     [
-        ("no-descriptor", "OK", "breaks the contract: the server's first message is not a descriptor"),
-        ("garbage", "OK", "sent something else than the contract's messages"),
+        ("no-descriptor", "INTERNAL", "breaks the contract: the server's first message is not a descriptor"),
+        ("garbage", "INTERNAL", "sent something else than the contract's messages"),
+        ("babbling", "INTERNAL", "a sample has 10001 inferences; allowed: up to 10000"),
+        ("flooding", "RESOURCE_EXHAUSTED", "it sent a message of 17825792 bytes; allowed: up to 16777216"),
         ("dies", "UNKNOWN", "ended the stream with UNKNOWN"),
     ],
 )

@@ -214,7 +214,8 @@ class GrpcExtensionNode(ExtensionNode):
 
     def _event_body(self, status: str, error: FramewireError) -> dict[str, Any]:
         return {
-            "code": status,
+            # An extension that ends well and in the wrong place has broken the contract: that is no "OK".
+            "code": "INTERNAL" if status == "OK" else status,
             "target": self._address,
             "protocol": "grpc",
             "details": [{"code": "GrpcExtensionError", "message": str(error)}],
