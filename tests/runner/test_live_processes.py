@@ -57,6 +57,10 @@ def process_id(runner: Processes) -> int:
     return process.pid
 
 
+def environment_of(number: int) -> list[bytes]:
+    return Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
+
+
 def is_running(number: int) -> bool:
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -111,8 +115,8 @@ async def test_its_libraries_start_no_threads_but_what_the_operator_says(
         monkeypatch.setenv("OPENBLAS_NUM_THREADS", operator)
     one, _ = runner
     await one.activate("gate-1", TEXT, SETTINGS)
-    environment = Path(f"/proc/{process_id(one)}/environ").read_bytes().split(b"\0")
-    found = [entry for entry in environment if entry.startswith(b"OPENBLAS_NUM_THREADS=")]
+    entries = environment_of(process_id(one))
+    found = [entry for entry in entries if entry.startswith(b"OPENBLAS_NUM_THREADS=")]
     assert found == [f"OPENBLAS_NUM_THREADS={operator or 1}".encode()]
 
 

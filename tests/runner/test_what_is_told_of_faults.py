@@ -131,3 +131,13 @@ def test_one_that_is_well_has_no_error(runner: tuple[Api, Running]) -> None:
         assert api("livePipelineDeactivate", named("well")) == (200, {})
     assert (state["last_error"], state["source"]["last_error"], state["nodes"]["ai"]["last_error"]) == (None,) * 3
     assert (state["source"]["undecodable"], state["source"]["damaged"], state["source"]["jumps"]) == (0, 0, 0)
+
+
+def test_what_is_odd_about_a_topology_is_told_when_it_is_activated(runner: tuple[Api, Running], model: str) -> None:
+    api, one = runner
+    document = topology(source(SCENE), grpc("ai", f"tcp://{model}"), hub("ai"))
+    document["properties"]["processors"][0]["samplingOption"] = {"maximumSamplesPerSecond": "1"}
+    activate(api, "odd", document)
+    told = one.until_said(r"live pipeline odd: (.*samplingOption.*)")[1]
+    assert "did you mean samplingOptions?" in told
+    eventually(lambda: api.state("odd")["nodes"]["ai"]["inferred"] > 2, "inferences all the same")

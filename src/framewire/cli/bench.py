@@ -7,9 +7,8 @@ import contextlib
 import json
 import os
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_texts, chosen_form
-from framewire.cli.output import emit, say
+from framewire.cli.output import emit, say, status_line
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.errors import ConfigurationError, FramewireError
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 _ENOUGH = "enough"
 _FRAMES = 8
 _MOST_FRAME_BYTES = 64 << 20
-_PROGRESS_S = 0.5
 _MOST_STREAMS = 4096
 _SCENE_SIZES = range(32, 4097)
 
@@ -289,7 +287,7 @@ async def _run_all(
     for count in streams:
         load, tally = replace(options, streams=count), Tally()
         try:
-            with _progress(partial(_line, load, tally)):
+            with status_line(partial(_line, load, tally)):
                 report = await run_load(load, tally=tally, stop=stop)
         except FramewireError as error:
             return reports, error
@@ -310,7 +308,7 @@ async def _calibrate(
 
     measured = list(reports)
     # Without it the figures are the same; they are only harder to judge.
-    with contextlib.suppress(FramewireError), _progress(lambda: "measuring what the generator alone can do"):
+    with contextlib.suppress(FramewireError), status_line(lambda: "measuring what the generator alone can do"):
         async with null_server() as nobody:
             for number, report in enumerate(reports):
                 load = replace(options, streams=report.streams)
@@ -337,26 +335,6 @@ def _tell_rest(reports: Sequence[LoadReport], show: Callable[[str], None]) -> No
     for report in reports:
         for text in warnings(report):
             say(f"framewire: {text}")
-
-
-@contextlib.contextmanager
-def _progress(line: Callable[[], str]) -> Iterator[None]:
-    """A status line on stderr, twice a second, when that is a terminal."""
-    if not sys.stderr.isatty():
-        yield
-        return
-
-    async def tell() -> None:
-        while True:
-            say(f"\r\x1b[K{line()}", end="")
-            await asyncio.sleep(_PROGRESS_S)
-
-    telling = asyncio.ensure_future(tell())
-    try:
-        yield
-    finally:
-        telling.cancel()
-        say("\r\x1b[K", end="")
 
 
 def _write_json(file: str, options: LoadOptions, reports: Sequence[LoadReport], failure: FramewireError | None) -> None:

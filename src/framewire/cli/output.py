@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Iterator
 
 from framewire.errors import FramewireError
+
+_STATUS_S = 0.5
+
+_shown: list[str] = []
+"""The status line that stands on the terminal, if any: there is one terminal."""
 
 
 def emit(text: str) -> None:
@@ -16,6 +23,7 @@ def emit(text: str) -> None:
         BrokenPipeError: Whoever read our output has gone.
         FramewireError: It cannot be written, for example on a full disk.
     """
+    make_way()
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -25,9 +33,48 @@ def emit(text: str) -> None:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Prints a line on stderr. That nobody can read it stops no command."""
+    """Prints a line on stderr, in the place of a status line. That nobody can read it stops no command."""
+    clear = "\r\x1b[K" if _shown else ""
+    _shown.clear()
     with contextlib.suppress(OSError):
-        print(text, end=end, file=sys.stderr, flush=True)
+        print(clear + text, end=end, file=sys.stderr, flush=True)
+
+
+def make_way() -> None:
+    """Takes the status line away, for what is printed on stdout of the same terminal."""
+    if _shown and sys.stdout.isatty():
+        say("", end="")
+
+
+@contextlib.contextmanager
+def status_line(line: Callable[[], str]) -> Iterator[None]:
+    """Shows a line on stderr and writes it anew twice a second, as long as this lasts and when that is a terminal.
+
+    Args:
+        line: Gives it. What does not fit the terminal's width is cut: it could not be taken away any more.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+
+    def show() -> None:
+        text = line()
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # some say 0
+        say(text if len(text) < columns else text[: max(columns - 2, 0)] + "…", end="")
+        _shown.append(text)
+
+    async def keep_showing() -> None:
+        while True:
+            show()
+            await asyncio.sleep(_STATUS_S)
+
+    showing = asyncio.ensure_future(keep_showing())
+    try:
+        yield
+    finally:
+        showing.cancel()
+        if _shown:
+            say("", end="")
 
 
 def open_missing_streams() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framewire.cli.output import say
+from framewire.cli.output import make_way, say, status_line
 from framewire.cli.runner import certificates_for
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.cli.validate import read_document
@@ -118,11 +117,8 @@ async def _run(
     stop = asyncio.Event()
     unread: list[BrokenPipeError] = []
 
-    shares_terminal = sys.stderr.isatty() and sys.stdout.isatty()
-
     def publish(message: HubMessage) -> None:
-        if shares_terminal:
-            say("\r\x1b[K", end="")  # a message begins where the status line stands
+        make_way()
         for publisher in publishers:
             try:
                 publisher.publish(message)
@@ -246,16 +242,8 @@ def _status(pipeline: LivePipeline) -> Iterator[None]:
             parts.append(f"{node.name}: {node.counts.inferred}{events}" + (f" (dropped: {causes})" if causes else ""))
         return "; ".join([*parts, f"{pipeline.messages} messages"])
 
-    async def tell() -> None:
-        while True:
-            await asyncio.sleep(0.5)
-            say(f"\r\x1b[K{line()}", end="")
-
-    telling = asyncio.ensure_future(tell()) if sys.stderr.isatty() else None
     try:
-        yield
+        with status_line(line):
+            yield
     finally:
-        if telling is not None:
-            telling.cancel()
-            say("\r\x1b[K", end="")
         say(line(is_last=True))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from framewire.cli.camera_options import PIXEL_FORMATS, Mode, Size, check_texts, chosen_form
-from framewire.cli.output import emit, say
+from framewire.cli.output import emit, say, status_line
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.errors import ConfigurationError, FramewireError
 
@@ -205,24 +203,11 @@ async def _send(
     return 0 if report.is_clean else 1
 
 
-@contextlib.contextmanager
-def _progress(report: Report) -> Iterator[None]:
-    """A status line on stderr, twice a second, when that is a terminal."""
-    if not sys.stderr.isatty():
-        yield
-        return
+def _progress(report: Report) -> contextlib.AbstractContextManager[None]:
+    started = time.perf_counter()
 
-    async def tell() -> None:
-        started = time.perf_counter()
-        while True:
-            await asyncio.sleep(0.5)
-            rate = report.answered / (time.perf_counter() - started)
-            line = f"\r\x1b[K{report.sent} sent, {report.answered} answered, {rate:.1f} frames/s"
-            say(line, end="")
+    def line() -> str:
+        rate = report.answered / max(time.perf_counter() - started, 0.001)
+        return f"{report.sent} sent, {report.answered} answered, {rate:.1f} frames/s"
 
-    telling = asyncio.ensure_future(tell())
-    try:
-        yield
-    finally:
-        telling.cancel()
-        say("\r\x1b[K", end="")
+    return status_line(line)

@@ -1,0 +1,74 @@
+"""The status line of commands on a terminal of forty columns."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+from command_line import PATIENCE_S, command, environment, serving
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "pipeline"))
+from pipeline_documents import hub, node, source, topology, written
+
+COLUMNS = 40
+
+
+def shown_by(*arguments: object) -> str:
+    """What a command writes to a terminal that holds its stdout and its stderr."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    with subprocess.Popen(
+        command(*arguments), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment()
+    ) as process:
+        os.close(theirs)
+        written_there = bytearray()
+        while True:
+            try:
+                data = os.read(ours, 1 << 16)
+            except OSError:  # the last one who had it open has gone
+                break
+            written_there += data
+        os.close(ours)
+        assert process.wait(PATIENCE_S) == 0, written_there.decode()
+    return written_there.decode().replace("\r\n", "\n")
+
+
+def status_lines(text: str) -> list[str]:
+    """The lines that were taken back; that nothing else stands in or behind them was looked at."""
+    lines = re.findall(r"(?:\A|\n|\x1b\[K)([^\n\r\x1b]+)(?=\r\x1b\[K)", text)
+    for line in lines:
+        assert len(line) < COLUMNS
+        assert "{" not in line
+    # All that is left when each is taken back begins at the beginning of a line.
+    left = re.sub(r"[^\n\r]*\r\x1b\[K", "", text)
+    assert "\r" not in left
+    assert all(line.startswith(("{", "inactive", "camera", "motion", "10 frames")) for line in left.splitlines()), left
+    return lines
+
+
+def test_run_cuts_it_and_leaves_nothing_of_it_between_messages(tmp_path: Path) -> None:
+    name = "motion-detector-with-a-long-name"
+    scene = source("test:size=160x96,fps=10,frames=25")
+    document = topology(scene, node("MotionDetectionProcessor", name, "camera"), hub(name))
+    text = shown_by("run", written(tmp_path, document))
+    lines = status_lines(text)
+    assert len(lines) >= 3
+    assert re.fullmatch(r"streaming; camera: \d+ frames, \d+\.\d/s; .*…", lines[-1])
+    assert {len(line) for line in lines} == {COLUMNS - 1}
+    assert text.count('"eventType":"Microsoft.VideoAnalyzer.') >= 3
+    # What comes last is whole.
+    assert re.search(rf"inactive; camera: 25 frames, \d+\.\d/s; {name}: \d+.*; \d+ messages\n", text)
+
+
+def test_send_leaves_nothing_of_it_between_results() -> None:
+    with serving() as server:
+        text = shown_by("send", "test:size=160x96,fps=10,frames=10", "--fps", 10, "--to", server.address)
+    assert status_lines(text)[0].startswith("0 sent, 0 answered, ")
+    assert text.count('{"timestamp":') == 10
