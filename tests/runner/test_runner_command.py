@@ -102,6 +102,8 @@ def test_requests_that_mean_no_good_are_refused(
 def test_the_api_describes_itself(api: Api) -> None:
     document = api.client.get("/openapi.json").json()
     assert "/api/methods/{name}" in document["paths"]
+    answers = {status for one in document["paths"].values() for verb in one.values() for status in verb["responses"]}
+    assert answers == {"200", "201", "204", "400", "401", "404", "409", "503"}
     page = api.client.get("/docs").text
     assert "livePipelineActivate" in page
     assert "http" not in page.replace("httpx", "").partition("<pre>")[0].replace("https", "http").replace("HTTP", "")

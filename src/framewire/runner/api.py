@@ -167,6 +167,9 @@ def make_api(methods: Methods, processes: Processes, options: ApiOptions) -> Fas
         message = f"the runner failed; its log says why: {type(error).__name__}"
         return _response(MethodError("InternalServerError", message).answer())
 
+    for operations in api.openapi()["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)  # FastAPI's own; ours is a 400
     return api
 
 
