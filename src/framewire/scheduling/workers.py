@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -23,7 +23,7 @@ from framewire.scheduling.executor import (
     PoolStatistics,
     reopen_limit_s,
 )
-from framewire.scheduling.planner import BatchPlanner
+from framewire.scheduling.placement import Placement
 from framewire.scheduling.runner import Runner, nothing
 from framewire.scheduling.task import DropCause, FrameTask, Lane, Outcome
 from framewire.scheduling.worker import Call, Worker
@@ -52,7 +52,8 @@ class WorkerPool:
     """Worker threads that take batches from all sessions.
 
     The sessions of a processor that needs their order are bound to one worker each, which also keeps their state in
-    one place; all others are served by whichever worker is free, each with a state of its own for them.
+    one place; all others are served by whichever worker is free, each with a state of its own for them
+    (:class:`~framewire.scheduling.placement.Placement`).
 
     Args:
         name: The processor's name.
@@ -85,23 +86,14 @@ class WorkerPool:
         self._make_runner = make_runner
         self._deliver = deliver
         self._has_states = has_states
-        self._is_bound = needs_order and options.workers > 1
         self._frame_timeout_s = options.frame_timeout_s if gives_up else None
         self._clock = clock
         self._loop = loop
         self._sweeping: asyncio.TimerHandle | None = None
-        # Sessions that are bound to workers share nothing: on one clock, a quick worker would put off those of another.
-        self._planners: list[BatchPlanner[FrameTask]] = [
-            BatchPlanner(options.batch_size, options.batch_wait_s)
-            for _ in range(options.workers if self._is_bound else 1)
-        ]
+        self._placement = Placement(options, needs_order=needs_order)
         self._lock = threading.Lock()
-        self._workers = [
-            self._made_worker(index, self._planners[index % len(self._planners)]) for index in range(options.workers)
-        ]
+        self._workers = [self._made_worker(index) for index in range(options.workers)]
         self._given_up: list[Worker] = []
-        self._bound: dict[Lane, int] = {}
-        self._next_worker = 0
         self._is_closing = False
         self._batches = 0
         self._frames = 0
@@ -126,15 +118,16 @@ class WorkerPool:
         with self._lock:
             if self._is_closing:
                 raise ClosedError(f"processor {self._name} is closing")
-            if all(worker.is_lost for worker in self._workers):
+            living = self._living()
+            if not living:
                 raise self._dead()
             lane, opened = Lane(info, terms), Future[Lane]()
-            worker = self._place(lane)
+            worker = self._placement.place(lane, living)
             if self._has_states:
                 worker.openings.append((lane, opened))
                 worker.wake()
             else:
-                self._plan(lane)
+                self._placement.plan(lane)
                 opened.set_result(lane)
         return opened
 
@@ -142,8 +135,8 @@ class WorkerPool:
         with self._lock:
             if self._is_closing:
                 raise ClosedError(f"processor {self._name} is closing")
-            self._planner_of(task.lane).add(task.lane, task, task.received_s, is_urgent=is_urgent)
-            index = self._bound.get(task.lane)
+            self._placement.planner_of(task.lane).add(task.lane, task, task.received_s, is_urgent=is_urgent)
+            index = self._placement.worker_of(task.lane)
             if index is None:
                 self._wake_one()  # and the next frame another
             else:
@@ -153,12 +146,12 @@ class WorkerPool:
 
     def take_back_oldest(self, lane: Lane) -> FrameTask | None:
         with self._lock:
-            return self._planner_of(lane).drop_oldest(lane)
+            return self._placement.planner_of(lane).drop_oldest(lane)
 
     def close_lane(self, lane: Lane) -> list[FrameTask]:
         with self._lock:
-            withdrawn = self._planner_of(lane).close(lane)
-            self._bound.pop(lane, None)
+            withdrawn = self._placement.planner_of(lane).close(lane)
+            self._placement.forget(lane)
             # Also when the pool is closing: its workers still do all calls before they close the processor.
             for worker in self._workers:
                 if self._has_states and not worker.is_lost:
@@ -169,7 +162,7 @@ class WorkerPool:
     def tick(self) -> None:
         with self._lock:
             now = self._clock()
-            expired = [task for planner in self._planners for task in planner.expire(now)]
+            expired = [task for planner in self._placement.planners for task in planner.expire(now)]
             outcomes = [Outcome(task, dropped=DropCause.TOO_OLD) for task in expired]
             for worker in self._workers:
                 if worker.busy_since is not None and now - worker.busy_since > TICK_S:
@@ -178,8 +171,8 @@ class WorkerPool:
                     worker.done = []
                 if self._is_overdue(worker, now):
                     outcomes += self._give_up(worker)
-            living = {id(worker.planner) for worker in self._workers if not worker.is_lost}
-            for planner in self._planners:
+            living = {id(worker.planner) for worker in self._living()}
+            for planner in self._placement.planners:
                 if len(planner) and id(planner) not in living:
                     outcomes += [Outcome(task, error=self._dead()) for task in planner.withdraw()]
         if outcomes:
@@ -187,7 +180,7 @@ class WorkerPool:
 
     def drain(self) -> None:
         with self._lock:
-            for planner in self._planners:
+            for planner in self._placement.planners:
                 planner.stop_waiting()
             for worker in self._workers:
                 worker.wake()
@@ -207,7 +200,7 @@ class WorkerPool:
     def statistics(self) -> PoolStatistics:
         with self._lock:
             replaced = self._replaced + sum(worker.runner.replaced for worker in self._workers)
-            queues = [planner.statistics() for planner in self._planners]
+            queues = [planner.statistics() for planner in self._placement.planners]
             return PoolStatistics(
                 sum(queue.waiting for queue in queues),
                 max(queue.most_waiting for queue in queues),
@@ -228,8 +221,13 @@ class WorkerPool:
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
-    def _made_worker(self, index: int, planner: BatchPlanner[FrameTask]) -> Worker:
+    def _made_worker(self, index: int) -> Worker:
+        planner = self._placement.planner_at(index)
         return Worker(index, self._make_runner(), planner, self._lock, self._name, has_states=self._has_states)
+
+    def _living(self) -> list[Worker]:
+        """Workers that are there, or will be. The lock is held."""
+        return [worker for worker in self._workers if not worker.is_lost]
 
     def _launch(self, worker: Worker, tell: Callable[[Worker, BaseException | None], None]) -> None:
         worker.opening_since = self._clock()
@@ -284,30 +282,14 @@ class WorkerPool:
             return not self._unopened and now - worker.opening_since > self._reopen_s
         return worker.busy_since is not None and now - worker.busy_since > self._frame_timeout_s
 
-    def _planner_of(self, lane: Lane) -> BatchPlanner[FrameTask]:
-        return self._planners[self._bound.get(lane, 0)]
-
-    def _place(self, lane: Lane) -> Worker:
-        """The worker that opens a session, and has it from then on where sessions are bound. The lock is held."""
-        living = [worker for worker in self._workers if not worker.is_lost]
-        if self._is_bound:
-            taken = Counter(self._bound.values())
-            worker = min(living, key=lambda worker: taken[worker.index])
-            self._bound[lane] = worker.index
-            return worker
-        # Preferably one that has nothing else to do.
-        idle = [worker for worker in living if worker.is_idle]
-        self._next_worker += 1
-        return (idle or living)[self._next_worker % len(idle or living)]
-
     def _place_again(self, lost: Worker) -> None:
         """Gives the sessions that a lost worker was to open to the others. The lock is held."""
         lost.calls.clear()
         while lost.openings:
             lane, opened = lost.openings.popleft()
-            self._bound.pop(lane, None)
-            if any(not worker.is_lost for worker in self._workers):
-                worker = self._place(lane)
+            self._placement.forget(lane)
+            if living := self._living():
+                worker = self._placement.place(lane, living)
                 worker.openings.append((lane, opened))
                 worker.wake()
             elif opened.set_running_or_notify_cancel():
@@ -329,7 +311,7 @@ class WorkerPool:
                 if worker.done and worker.done_s < late_s:
                     outcomes += worker.done
                     worker.done = []
-            is_needed = any(map(len, self._planners)) or any(worker.done for worker in self._workers)
+            is_needed = any(map(len, self._placement.planners)) or any(worker.done for worker in self._workers)
             self._sweeping = None
             if is_needed and self._loop is not None and not self._is_closing:
                 self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
@@ -339,7 +321,7 @@ class WorkerPool:
     def _open_lane(self, lane: Lane, opened: Future[Lane], worker: Worker) -> None:
         with self._lock:
             if not opened.set_running_or_notify_cancel():
-                self._bound.pop(lane, None)
+                self._placement.forget(lane)
                 return
             worker.opening = lane, opened
         error: Exception | None = None
@@ -352,16 +334,13 @@ class WorkerPool:
             if worker.is_given_up:
                 return  # whoever asked has been told
             if error is None:
-                self._plan(lane)
+                self._placement.plan(lane)
             else:
-                self._bound.pop(lane, None)
+                self._placement.forget(lane)
         if error is None:
             opened.set_result(lane)
         else:
             opened.set_exception(error)
-
-    def _plan(self, lane: Lane) -> None:
-        self._planner_of(lane).open(lane, weight=lane.terms.weight, max_age_s=lane.terms.max_age_s)
 
     def _work(self, worker: Worker, tell: Callable[[Worker, BaseException | None], None]) -> None:
         try:
@@ -409,7 +388,7 @@ class WorkerPool:
                 now = self._clock()
                 if worker.openings or worker.calls:
                     worker.busy_since = now
-                    if len(worker.planner) and not self._is_bound:
+                    if len(worker.planner) and not self._placement.is_bound:
                         # It may have been woken for a frame, or be the one that knows when a batch is due.
                         self._wake_one()
                     if worker.openings:
@@ -449,7 +428,7 @@ class WorkerPool:
         if worker.runner.is_opening:
             return _OPENING_S
         rest_s = worker.runner.rest_s()
-        if not rest_s or self._is_bound:
+        if not rest_s or self._placement.is_bound:
             return 0.0
         # All that it took would fail: better others have the frames, and when there are none, better now than later.
         is_other_well = any(
@@ -486,12 +465,12 @@ class WorkerPool:
         worker.is_given_up = True
         if worker.opening is not None:
             lane, opened = worker.opening
-            self._bound.pop(lane, None)
+            self._placement.forget(lane)
             opened.set_exception(error)
         outcomes = worker.done + [Outcome(task, error=error) for task in worker.batch]
         worker.done = []
         self._given_up.append(worker)
-        fresh = self._made_worker(worker.index, worker.planner)
+        fresh = self._made_worker(worker.index)
         self._workers[worker.index] = fresh
         fresh.openings, worker.openings = worker.openings, deque()
         fresh.calls, worker.calls = worker.calls, deque()
