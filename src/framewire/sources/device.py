@@ -89,4 +89,7 @@ def _open_v4l2(path: str) -> Capture:
         raise ConfigurationError(
             f"{path} may not be opened", remedy="join the group video, or pass it to the container"
         )
+    # What it warns of, we tell ourselves, in one line and with what to do. Who has asked it for more gets that.
+    if cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_WARNING:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     return cv2.VideoCapture(path, cv2.CAP_V4L2)
