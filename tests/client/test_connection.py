@@ -21,7 +21,7 @@ from framewire.client.connection import Connection
 from framewire.client.http2 import Ending
 from framewire.errors import ConfigurationError, PeerError
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
-from framewire.model.message import Descriptor, GraphIdentifier, Message
+from framewire.model.message import Descriptor, GraphIdentifier, Message, Sample
 from framewire.wire import METHOD, METHOD_PATH, SERVICE, encode
 
 SMALL = VideoFormat(Encoding.RAW, 4, 2, PixelFormat.RGB24)
@@ -252,3 +252,98 @@ async def test_an_address_that_swallows_everything_is_given_up() -> None:
     assert said == (
         "ADDRESS cannot be reached (no answer within 0.5 s); check the address, and that the server is running"
     )
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a..b:5001", ".example:5001", "x" * 64 + ".local:5001", "a\0b:5001", "ab\udc80:5001", "unix:/tmp/\ud800"],
+)
+async def test_a_host_that_can_have_no_name_is_refused_in_one_line(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is none; allowed: a host that can have a name, or a path$"):
+        async with Client(address, SMALL):
+            pass
+
+
+@asynccontextmanager
+async def talking(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+    """A server that accepts the session and the descriptor, and goes on as it is told, without HTTP/2 of its own."""
+    accepted = encode(Message(1, 1, Descriptor(GraphIdentifier("", "by", "hand"))))
+    headers = b"\x88" + b"\x0f\x10\x10application/grpc"
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"SM\r\n\r\n")
+        writer.write(frame(4, 0, 0) + frame(1, 4, 1, headers) + frame(0, 0, 1, prefixed(accepted)))
+        try:
+            await talk(reader, writer)
+            await done.wait()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        done.set()
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def prefixed(message: bytes) -> bytes:
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+async def test_a_server_that_has_hung_up_and_does_not_read_holds_nobody() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        window = (1 << 30).to_bytes(4, "big")
+        writer.write(frame(8, 0, 0, window) + frame(8, 0, 1, window))
+        await asyncio.sleep(0.3)
+        writer.write_eof()
+
+    async with talking(hang_up) as target, asyncio.timeout(10), Client(target, SMALL) as client:
+        sending = asyncio.create_task(client.send(bytes(64 << 20), 1))
+        with pytest.raises(PeerError, match="ended the stream with UNAVAILABLE: it closed the connection"):
+            await anext(aiter(client))
+        with pytest.raises(PeerError, match="it closed the connection"):
+            await sending
+
+
+async def test_an_answer_to_what_has_not_left_breaks_the_contract() -> None:
+    async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(frame(0, 0, 1, prefixed(encode(Message(2, 2, Sample(0))))))
+
+    async with talking(answer_early) as target, asyncio.timeout(10), Client(target, SMALL) as client:
+        sending = asyncio.create_task(client.send(bytes(1 << 20), 1))
+        with pytest.raises(PeerError, match="it answered frame 2 before it had all of it"):
+            await anext(aiter(client))
+        sending.cancel()
+
+
+async def test_a_server_that_pings_and_reads_is_never_given_up_while_frames_pour_in() -> None:
+    """However full our side of the connection is: 64 KiB of answers to pings are what may wait, not what was sent."""
+    answered = 0
+
+    async def ping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        window = ((1 << 31) - 1 - 65_535).to_bytes(4, "big")
+        writer.write(frame(8, 0, 0, window) + frame(8, 0, 1, window))
+        for _ in range(6_000):
+            writer.write(frame(6, 0, 0, b"are you?") * 2)
+            answered += (await reader.read(20_000)).count(b"are you?")
+
+    async with talking(ping) as target, asyncio.timeout(60):
+        connection = await Connection.open(target, METHOD_PATH)
+        await connection.read()
+        writing = asyncio.create_task(pour(connection))
+        while answered < 8_000:
+            assert connection.ending is None
+            await asyncio.sleep(0.05)
+        writing.cancel()
+        await connection.close()
+
+
+async def pour(connection: Connection) -> None:
+    while await connection.write(bytes(1 << 20)):
+        pass

@@ -146,6 +146,7 @@ class Client:
         self._sent_at: dict[int, float] = {}
         self._changed = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._leaving: int | None = None
         self._connection: Connection | None = None
         self._failure: PeerError | None = None
         self._is_over = False
@@ -243,8 +244,12 @@ class Client:
                 self._slot_of[number] = offset
             self._sent_at[number] = time.perf_counter()
             self.sent += 1
-            # Its answer is taken in after this: what is written last leaves us before the loop reads again.
-            if not await self._write(message):
+            self._leaving = number
+            try:
+                is_written = await self._write(message)
+            finally:
+                self._leaving = None
+            if not is_written:
                 raise await self._why_over()
         return number
 
@@ -278,18 +283,15 @@ class Client:
         while True:
             try:
                 message = await self._read()
+                event = None if message is None else self._received(message)
+                if message is None and self._session.state is ClientState.STREAMING:
+                    raise PeerError(f"{self._target} ended the stream before we did", status="OK")
             except PeerError as error:
                 self._over(error)
                 raise
-            if message is None:
-                failure = None
-                if self._session.state is ClientState.STREAMING:
-                    failure = PeerError(f"{self._target} ended the stream before we did", status="OK")
-                self._over(failure)
-                if failure is not None:
-                    raise failure
+            if event is None:
+                self._over(None)
                 return
-            event = self._received(message)
             if isinstance(event, AnswerReceived):
                 yield self._result(event)
 
@@ -314,9 +316,13 @@ class Client:
 
     def _received(self, message: Message) -> Accepted | AnswerReceived:
         try:
-            return self._session.receive(message)
+            event = self._session.receive(message)
+            # Whoever sends a frame learns its number when it has left, and no answer can come before.
+            if isinstance(event, AnswerReceived) and event.sequence_number == self._leaving:
+                raise ProtocolError(f"it answered frame {self._leaving} before it had all of it")
         except ProtocolError as error:
             raise PeerError(f"{self._target} breaks the contract: {error}", status="OK") from error
+        return event
 
     def _check_open(self) -> None:
         if self._failure is not None:

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from typing import Self
 
 from framewire.client.http2 import Ending, Http2Call
+from framewire.errors import ConfigurationError
 
 _BUFFER_BYTES = 1 << 16
 
 _CLOSE_S = 1.0
 """How long the server may take to hear that we leave."""
+
+_TLS_CLOSE_S = 0.1
+"""The same of TLS, in which both take leave; gRPC's own servers do not."""
 
 _PATIENCE_S = 0.25
 """How long one address of a host is tried alone, before the next is tried beside it."""
@@ -28,7 +32,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, call: Http2Call) -> None:
         self._call = call
-        self._buffer = bytearray(_BUFFER_BYTES)
+        # A view: asyncio's TLS takes slices of it, and those of an array would be copies.
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
         self._is_lost = asyncio.Event()
@@ -55,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
             most_message_bytes: Largest message that is received.
 
         Raises:
+            ConfigurationError: The host's name or the path is none.
             OSError: There is no connection; of TLS, ssl.SSLError.
         """
         loop = asyncio.get_running_loop()
@@ -68,27 +74,31 @@ class Connection(asyncio.BufferedProtocol):
         )
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-        closing_s = None if tls is None else _CLOSE_S
-        if is_local:
-            place = target.removeprefix("unix:")
-            _, connection = await loop.create_unix_connection(
-                lambda: cls(call),
-                "/" + place.lstrip("/") if place.startswith("//") else place,
-                ssl=tls,
-                server_hostname=None if tls is None else "localhost",
-                ssl_shutdown_timeout=closing_s,
-            )
-        else:
-            host, _, port = target.rpartition(":")
-            _, connection = await loop.create_connection(
-                lambda: cls(call),
-                host.strip("[]"),
-                int(port),
-                ssl=tls,
-                happy_eyeballs_delay=_PATIENCE_S,
-                ssl_shutdown_timeout=closing_s,
-            )
-        call.start()
+        closing_s = None if tls is None else _TLS_CLOSE_S
+        try:
+            if is_local:
+                place = target.removeprefix("unix:")
+                _, connection = await loop.create_unix_connection(
+                    lambda: cls(call),
+                    "/" + place.lstrip("/") if place.startswith("//") else place,
+                    ssl=tls,
+                    server_hostname=None if tls is None else "localhost",
+                    ssl_shutdown_timeout=closing_s,
+                )
+            else:
+                host, _, port = target.rpartition(":")
+                _, connection = await loop.create_connection(
+                    lambda: cls(call),
+                    host.strip("[]"),
+                    int(port),
+                    ssl=tls,
+                    happy_eyeballs_delay=_PATIENCE_S,
+                    ssl_shutdown_timeout=closing_s,
+                )
+        except ValueError:  # of names that are too long or empty in part, zeros, and what is no text
+            raise ConfigurationError(
+                f"address {target!r} is none", allowed="a host that can have a name, or a path"
+            ) from None
         return connection
 
     @property
@@ -176,8 +186,11 @@ class Connection(asyncio.BufferedProtocol):
         """The connection is there."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        # At once: the server's first words may be here already, and ours come before the answer to them.
+        self._call.start()
+        self._flush()
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Where the loop is to put what arrives."""
         return self._buffer
 
@@ -185,9 +198,9 @@ class Connection(asyncio.BufferedProtocol):
         """Something has arrived."""
         transport, call = self._transport, self._call
         assert transport is not None
-        if not transport.get_write_buffer_size():
-            call.all_is_sent()
-        call.receive(bytes(memoryview(self._buffer)[:nbytes]))
+        if transport.get_write_buffer_size() <= _BUFFER_BYTES:
+            call.is_heard()
+        call.receive(bytes(self._buffer[:nbytes]))
         self._flush()
         self._wake()
         if call.ending is not None and not transport.is_closing():
@@ -200,6 +213,12 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """It does again."""
         self._is_paused = False
+        self._call.is_heard()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """The server says no more; whether it still listens does not matter, as it can answer nothing."""
+        self._call.connection_lost("it closed the connection")
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:

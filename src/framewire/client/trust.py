@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from framewire.errors import ConfigurationError
+
+_CERTIFICATE = re.compile(r"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----.+?-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,12 @@ class Trust:
         Raises:
             ConfigurationError: A certificate is none.
         """
+        # Without what people write between them: the library wants ASCII.
+        trusted = "\n".join(found[0] for found in _CERTIFICATE.finditer("\n".join(self.certificates)))
         try:
-            context = ssl.create_default_context(cadata="\n".join(self.certificates) or None)
+            if self.certificates and not trusted:
+                raise ValueError
+            context = ssl.create_default_context(cadata=trusted or None)
         except (ssl.SSLError, ValueError, TypeError):
             raise ConfigurationError("a trusted certificate is not legal", allowed="PEM text") from None
         # From Python 3.13 on, authorities of one's own making would be refused for what is missing in them.

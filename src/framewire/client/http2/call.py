@@ -156,8 +156,8 @@ class Http2Call:
         taken, self._out = self._out, []
         return taken
 
-    def all_is_sent(self) -> None:
-        """Tells that nothing of what was taken waits in a buffer of ours."""
+    def is_heard(self) -> None:
+        """Tells that the server has read on: what waits for it is little."""
         self._control_bytes = 0
 
     def take_message(self) -> bytes:
