@@ -30,11 +30,14 @@ Behaviour = Callable[[Any], Awaitable[None]]
 
 
 @asynccontextmanager
-async def grpc_server(behaviour: Behaviour, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
+async def grpc_server(
+    behaviour: Behaviour, address: str = "127.0.0.1:0", compression: grpc.Compression | None = None
+) -> AsyncIterator[str]:
     async def process(_: Any, context: Any) -> None:
         await behaviour(context)
 
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
+    options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)]
+    server = grpc.aio.server(options=options, compression=compression)
     handler = grpc.stream_stream_rpc_method_handler(process)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
     port = server.add_insecure_port(address)
@@ -65,6 +68,16 @@ async def test_messages_of_every_size_come_back_from_every_kind_of_address(
         assert [await connection.read() for _ in messages] == messages
         assert await connection.read() is None
         assert connection.ending == Ending("OK", "")
+        await connection.close()
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_a_server_that_compresses_is_understood(compression: grpc.Compression) -> None:
+    async with grpc_server(echoing, compression=compression) as target:
+        connection = await Connection.open(target, METHOD_PATH)
+        for message in (b"hello " * 1000, b"", bytes(100_000)):
+            await connection.write(message)
+            assert await connection.read() == message
         await connection.close()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -108,6 +110,7 @@ def test_the_request_is_a_grpc_call() -> None:
         ":path": "/service/Method",
         ":authority": "camera.local:5001",
         "te": "trailers",
+        "grpc-accept-encoding": "identity, deflate, gzip",
         "content-type": "application/grpc",
         "user-agent": "framewire",
         "x-ms-authentication": "token",
@@ -302,11 +305,6 @@ PROTOCOL, FLOW, SIZE, COMPRESSION, CALM = 1, 3, 6, 9, 11
     ("data", "said", "code"),
     [
         (SETTINGS + frame(0, payload=prefixed(b"x")), "a message before its headers", PROTOCOL),
-        (
-            ACCEPTED + frame(0, payload=b"\x01\x00\x00\x00\x00"),
-            "a compressed message, which it was not asked for",
-            PROTOCOL,
-        ),
         (ACCEPTED + frame(0, payload=b"\x00\x00\x00\x04\x01"), "a message of 1025 bytes; allowed: up to 1024", CALM),
         (ACCEPTED + frame(0, 8, payload=b"\x05abc"), "a frame with more padding than content", PROTOCOL),
         (ACCEPTED + frame(0, 8), "a frame with more padding than content", PROTOCOL),
@@ -411,6 +409,35 @@ def test_as_many_pings_as_are_read_are_answered() -> None:
         client.receive(frame(6, stream=0, payload=bytes(8)))
         client.is_heard()
     assert client.ending is None
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"answer"), zlib.compress(b"answer")])
+def test_compressed_messages_are_read(packed: bytes) -> None:
+    client = call()
+    client.start()
+    client.receive(ACCEPTED + frame(0, payload=b"\x01" + prefixed(packed)[1:] + prefixed(b"plain")))
+    assert [client.take_message(), client.take_message()] == [b"answer", b"plain"]
+
+
+@pytest.mark.parametrize(
+    ("packed", "said", "code"),
+    [
+        (b"oops", "a compressed message that cannot be unpacked", PROTOCOL),
+        (zlib.compress(b"answer")[:-3], "a compressed message that is cut off", PROTOCOL),
+        (zlib.compress(bytes(100_000)), "a message of more than 1024 bytes; allowed: up to 1024", CALM),
+    ],
+)
+def test_compressed_messages_that_cannot_be_are_told_when_they_are_taken(packed: bytes, said: str, code: int) -> None:
+    client = call(most_message_bytes=1024)
+    client.start()
+    ending = frame(1, 5, payload=block(*OK))
+    client.receive(ACCEPTED + frame(0, payload=prefixed(b"good") + b"\x01" + prefixed(packed)[1:]) + ending)
+    wired(client)
+    assert client.take_message() == b"good"
+    assert client.take_message() is None
+    assert client.ending is not None
+    assert client.ending.details == f"it sent {said}"
+    assert wired(client).endswith(goaway(0, code))
 
 
 def test_headers_with_padding_and_priority_are_read() -> None:

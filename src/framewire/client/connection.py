@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import ssl
 from collections.abc import Sequence
@@ -92,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
                     host.strip("[]"),
                     int(port),
                     ssl=tls,
-                    happy_eyeballs_delay=_PATIENCE_S,
+                    happy_eyeballs_delay=None if _is_number(host) else _PATIENCE_S,
                     ssl_shutdown_timeout=closing_s,
                 )
         except ValueError:  # of names that are too long or empty in part, zeros, and what is no text
@@ -128,14 +129,17 @@ class Connection(asyncio.BufferedProtocol):
     async def read(self) -> bytes | None:
         """The next message; None when the call is over and all its messages were read."""
         call = self._call
-        while not call.messages:
-            if call.ending is not None:
+        while True:
+            if call.messages:
+                message = call.take_message()
+                self._flush()
+                if message is not None:
+                    return message
+            elif call.ending is not None:
                 return None
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
-        message = call.take_message()
-        self._flush()
-        return message
+            else:
+                self._reader = asyncio.get_running_loop().create_future()
+                await self._reader
 
     async def close(self) -> None:
         """Breaks the call off if it is not over, and closes the connection. Who waits is told that it is over."""
@@ -226,6 +230,15 @@ class Connection(asyncio.BufferedProtocol):
         self._call.connection_lost("it closed the connection" if exc is None else _words(exc))
         self._is_lost.set()
         self._wake()
+
+
+def _is_number(host: str) -> bool:
+    """Whether it is an address itself: then there is but one to try."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def reason_of_failure(error: OSError) -> str:

@@ -34,6 +34,8 @@ from framewire.client.http2.frames import (
     name_of,
     number_in,
     packed,
+    too_large,
+    unpacked,
 )
 from framewire.client.http2.status import Ending
 
@@ -81,6 +83,7 @@ class Http2Call:
             (":path", path),
             (":authority", authority),
             ("te", "trailers"),
+            ("grpc-accept-encoding", "identity, deflate, gzip"),
             ("content-type", "application/grpc"),
             ("user-agent", "framewire"),
             *metadata,
@@ -102,8 +105,8 @@ class Http2Call:
         self._partial = bytearray()  # the beginning of a message
         self._untaken_bytes = self._owed_bytes = 0
         self._last_words = ""
-        self.messages: deque[bytes] = deque()
-        """What has arrived, for :meth:`take_message`."""
+        self.messages: deque[tuple[bytes, bool]] = deque()
+        """What has arrived, and whether it is compressed; for :meth:`take_message`."""
         self.ending: Ending | None = None
         """How the call ended; None while it lasts. Messages that arrived before can still be taken."""
 
@@ -160,10 +163,19 @@ class Http2Call:
         """Tells that the server has read on: what waits for it is little."""
         self._control_bytes = 0
 
-    def take_message(self) -> bytes:
-        """The first of :attr:`messages`, which makes room for others."""
-        message = self.messages.popleft()
+    def take_message(self) -> bytes | None:
+        """The first of :attr:`messages`, which makes room for others; None when it cannot be unpacked."""
+        message, is_compressed = self.messages.popleft()
         self._untaken_bytes -= len(message) + PREFIX.size
+        if is_compressed:
+            # Not before: a little that is packed may be very much.
+            try:
+                message = unpacked(message, self._most_message_bytes)
+            except BrokenError as broken:
+                self.messages.clear()
+                self.ending = None  # what came behind it does not count
+                self._give_up(broken)
+                return None
         self._give_window()
         return message
 
@@ -190,8 +202,7 @@ class Http2Call:
                 position = end
             self._give_window()
         except BrokenError as broken:
-            self._out.append(frame(Kind.GOAWAY, payload=packed(0) + packed(broken.error)))
-            self._end(Ending(broken.status, f"it sent {broken}"))
+            self._give_up(broken)
         self._unread = data[position:]
 
     def connection_lost(self, words: str) -> None:
@@ -240,17 +251,12 @@ class Http2Call:
         start = 0
         while len(partial) - start >= PREFIX.size:
             is_compressed, length = PREFIX.unpack_from(partial, start)
-            if is_compressed:
-                raise BrokenError("a compressed message, which it was not asked for")
             if length > self._most_message_bytes:
-                allowed = f"allowed: up to {self._most_message_bytes}"
-                raise BrokenError(
-                    f"a message of {length} bytes; {allowed}", ErrorCode.ENHANCE_YOUR_CALM, "RESOURCE_EXHAUSTED"
-                )
+                raise too_large(f"{length}", self._most_message_bytes)
             end = start + PREFIX.size + length
             if end > len(partial):
                 break
-            self.messages.append(bytes(memoryview(partial)[start + PREFIX.size : end]))
+            self.messages.append((bytes(memoryview(partial)[start + PREFIX.size : end]), bool(is_compressed)))
             self._untaken_bytes += end - start
             start = end
         del partial[:start]
@@ -353,6 +359,10 @@ class Http2Call:
         if self._control_bytes > _MOST_CONTROL_BYTES:
             raise BrokenError("more pings than it reads answers", ErrorCode.ENHANCE_YOUR_CALM)
         self._out.append(answer)
+
+    def _give_up(self, broken: BrokenError) -> None:
+        self._out.append(frame(Kind.GOAWAY, payload=packed(0) + packed(broken.error)))
+        self._end(Ending(broken.status, f"it sent {broken}"))
 
     def _end(self, ending: Ending) -> None:
         if self.ending is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from enum import IntEnum, IntFlag
 from typing import Final
 
@@ -141,3 +142,27 @@ def name_of(number: int) -> str:
         return ErrorCode(number).name
     except ValueError:
         return f"error {number}"
+
+
+def too_large(length: str, most_bytes: int) -> BrokenError:
+    """What is said of a message that is larger than it may be."""
+    words = f"a message of {length} bytes; allowed: up to {most_bytes}"
+    return BrokenError(words, ErrorCode.ENHANCE_YOUR_CALM, "RESOURCE_EXHAUSTED")
+
+
+def unpacked(message: bytes, most_bytes: int) -> bytes:
+    """A message that was compressed, with gzip or deflate.
+
+    Raises:
+        BrokenError: It was packed in another way, or is larger than it may be.
+    """
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either, by its first bytes
+    try:
+        data = unpacker.decompress(message, most_bytes + 1)
+    except zlib.error:
+        raise BrokenError("a compressed message that cannot be unpacked") from None
+    if len(data) > most_bytes:
+        raise too_large(f"more than {most_bytes}", most_bytes)
+    if not unpacker.eof:
+        raise BrokenError("a compressed message that is cut off")
+    return data
