@@ -96,6 +96,8 @@ class Connection(asyncio.BufferedProtocol):
                     happy_eyeballs_delay=None if _is_number(host) else _PATIENCE_S,
                     ssl_shutdown_timeout=closing_s,
                 )
+        except OSError:
+            raise  # a wrong certificate is a ValueError as well
         except ValueError:  # of names that are too long or empty in part, zeros, and what is no text
             raise ConfigurationError(
                 f"address {target!r} is none", allowed="a host that can have a name, or a path"
