@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -116,6 +117,50 @@ async def test_a_message_waits_for_a_server_that_does_not_read_and_arrives_whole
         assert await connection.read() is None
         await connection.close()
     assert heard == messages
+
+
+async def test_a_frame_whose_sending_was_given_up_behind_another_is_sent_all_the_same() -> None:
+    may_read = asyncio.Event()
+
+    async def late(context: Any) -> None:
+        await context.write(encode(Message(1, 1, Descriptor(GraphIdentifier("", "late", "reader")))))
+        await may_read.wait()
+        number = 1
+        while (data := await context.read()) is not grpc.aio.EOF:
+            if len(data) > 1 << 20:
+                number += 1
+                await context.write(encode(Message(number, number, Sample(0))))
+
+    async with grpc_server(late) as target, asyncio.timeout(20), Client(target, SMALL) as client:
+        for timestamp in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await client.send(bytes(24 << 20), timestamp)
+        may_read.set()
+        answers = aiter(client)
+        assert [(await anext(answers)).sequence_number for _ in range(3)] == [2, 3, 4]
+        assert client.in_flight == 0
+
+
+def test_a_resolver_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor the end of the process: it is a fake, as no resolver hangs when it is wanted."""
+    is_over = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        is_over.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+
+    async def ask() -> None:
+        async with Client("camera.local:5001", SMALL, ClientOptions(handshake_timeout_s=0.3)):
+            pass
+
+    began_s = time.monotonic()
+    with pytest.raises(PeerError, match=r"camera.local:5001 cannot be reached \(no answer within 0.3 s\)"):
+        asyncio.run(ask())
+    assert time.monotonic() - began_s < 10
+    is_over.set()
 
 
 async def test_leaving_a_server_that_does_not_read_takes_no_patience() -> None:
@@ -269,7 +314,7 @@ async def test_an_address_that_swallows_everything_is_given_up() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["a..b:5001", ".example:5001", "x" * 64 + ".local:5001", "a\0b:5001", "ab\udc80:5001", "unix:/tmp/\ud800"],
+    ["a..b:5001", ".example:5001", "x" * 64 + ".local:5001", "ab\udc80:5001", "unix:/tmp/\ud800"],
 )
 async def test_a_host_that_can_have_no_name_is_refused_in_one_line(address: str) -> None:
     with pytest.raises(ConfigurationError, match=r"is none; allowed: a host that can have a name, or a path$"):

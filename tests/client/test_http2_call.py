@@ -251,7 +251,24 @@ def goaway(last: int, code: int, words: bytes = b"") -> bytes:
     ("data", "status", "details"),
     [
         (SETTINGS + frame(1, 5, payload=block(*HEADERS, ("grpc-status", "0"))), "OK", ""),
+        (
+            SETTINGS + frame(1, 5, payload=block(*HEADERS, ("grpc-status", "16"), ("grpc-message", "who?"))),
+            "UNAUTHENTICATED",
+            "who?",
+        ),
         (ACCEPTED + frame(1, 5, payload=block(("grpc-status", "99"))), "UNKNOWN", ""),
+        (
+            ACCEPTED + frame(1, 5, payload=block(("grpc-status", "13"), ("grpc-message", "line%0Atwo %1B[2J"))),
+            "INTERNAL",
+            "line two [2J",
+        ),
+        (ACCEPTED + frame(1, 5, payload=block(("grpc-status", "13"), ("grpc-message", "€"))), "INTERNAL", "€"),
+        (
+            ACCEPTED + frame(1, 5, payload=block(("grpc-status", "13"), ("grpc-message", "x" * 900))),
+            "INTERNAL",
+            "x" * 500 + "...",
+        ),
+        (SETTINGS + frame(1, 5, payload=block(HEADERS[0], ("content-type", "Application/GRPC"), *OK)), "OK", ""),
         (ACCEPTED + frame(1, 5, payload=block(("grpc-status", "²"))), "UNKNOWN", ""),
         (ACCEPTED + frame(1, 5, payload=block(("x", "y"))), "UNKNOWN", "it ended the stream without a status"),
         (ACCEPTED + frame(0, 1), "UNKNOWN", "it ended the stream without a status"),
@@ -273,8 +290,8 @@ def goaway(last: int, code: int, words: bytes = b"") -> bytes:
         (ACCEPTED + frame(3, payload=number(11)), "RESOURCE_EXHAUSTED", "it reset the stream: ENHANCE_YOUR_CALM"),
         (ACCEPTED + frame(3, payload=number(0)), "INTERNAL", "it reset the stream: NO_ERROR"),
         (ACCEPTED + frame(3, payload=number(77)), "INTERNAL", "it reset the stream: error 77"),
-        (SETTINGS + goaway(0, 0, b"restarting"), "UNAVAILABLE", "it closed the connection: restarting"),
-        (SETTINGS + goaway(0, 11), "UNAVAILABLE", "it closed the connection: ENHANCE_YOUR_CALM"),
+        (SETTINGS + goaway(0, 0, b"restarting"), "UNAVAILABLE", "it said goodbye: restarting"),
+        (SETTINGS + goaway(0, 11), "UNAVAILABLE", "it said goodbye: ENHANCE_YOUR_CALM"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "UNAVAILABLE", "it speaks HTTP/1 and not gRPC"),
         (b"\x15\x03\x01\x00\x02\x02\x46" + bytes(9), "UNAVAILABLE", "it wants TLS"),
         (b"220 mail.local ESMTP\r\n", "UNAVAILABLE", "it does not speak gRPC"),
@@ -389,7 +406,7 @@ def test_a_goodbye_in_the_middle_tells_why_the_connection_ended() -> None:
     client.receive(ACCEPTED + goaway(1, 0, b"max_age"))
     assert client.ending is None
     client.connection_lost("Connection reset by peer")
-    assert client.ending == Ending("UNAVAILABLE", "it closed the connection: max_age")
+    assert client.ending == Ending("UNAVAILABLE", "it said goodbye: max_age")
 
 
 def test_pings_are_answered() -> None:

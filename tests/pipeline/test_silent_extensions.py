@@ -7,9 +7,12 @@ import os
 import signal
 from pathlib import Path
 
-from command_line import documents, framewire, running, serving
+from command_line import documents, eventually, framewire, running, serving
 from crooked_servers import Call, serving_crookedly
-from pipeline_documents import grpc, hub, source, topology, written
+from pipeline_documents import grpc, hub, source, topology, typed, written
+
+from framewire.model.message import Descriptor, GraphIdentifier, Message
+from framewire.wire import encode
 
 _IMPATIENT = """
 from framewire.client import ClientOptions
@@ -89,3 +92,39 @@ def test_a_node_that_breaks_costs_the_frame_alone(tmp_path: Path) -> None:
     assert "ai: 99 (dropped: 1 node-broke)" in finished.stderr
     kinds = {one["applicationProperties"]["eventType"] for one in documents(finished.stdout)}
     assert "Microsoft.VideoAnalyzer.Diagnostics.ProtocolError" not in kinds
+
+
+async def test_one_that_takes_no_frame_is_left_and_asked_again(tmp_path: Path) -> None:
+    """By hand, as gRPC's own server reads a message ahead."""
+    (tmp_path / "sitecustomize.py").write_text(_IMPATIENT)
+    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    descriptor = encode(Message(1, 1, Descriptor(GraphIdentifier("", "takes", "nothing"))))
+    sessions = 0
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+        return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sessions
+        sessions += 1
+        headers = frame(1, 4, 1, b"\x88\x0f\x10\x10application/grpc")
+        message = frame(0, 0, 1, b"\0" + len(descriptor).to_bytes(4, "big") + descriptor)
+        writer.write(frame(4, 0, 0) + headers + message)
+        while await reader.read(1 << 16):  # it reads, and allows no more than 64 KiB
+            pass
+        writer.close()
+
+    def story(address: str) -> str:
+        raw = {"format": typed("ImageFormatRaw", pixelFormat="rgb24")}
+        node = grpc("ai", f"tcp://{address}", image=raw, dataTransfer={"mode": "embedded"})
+        path = written(tmp_path, topology(source("test:size=640x360,fps=5"), node, hub("ai")))
+        with running("run", path, env=env) as pipeline:
+            pipeline.until_said(r"ai: .* has not taken a frame for 1 s; trying again")
+            eventually(lambda: sessions > 1, "another session")
+            assert pipeline.stop(signal.SIGINT) == 0
+        return pipeline.stdout
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        out = await asyncio.to_thread(story, f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert '"code":"DEADLINE_EXCEEDED"' in out

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import socket
 import ssl
-from collections.abc import Sequence
-from typing import Self
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
 
 from framewire.client.http2 import Ending, Http2Call
 from framewire.errors import ConfigurationError
@@ -16,13 +18,12 @@ from framewire.errors import ConfigurationError
 _BUFFER_BYTES = 1 << 16
 
 _CLOSE_S = 1.0
-"""How long the server may take to hear that we leave."""
+"""How long the event loop may take to let go of a connection."""
 
-_TLS_CLOSE_S = 0.1
-"""The same of TLS, in which both take leave; gRPC's own servers do not."""
+_PATIENCE_S = 3.0
+"""How long one address of a host is tried before the next."""
 
-_PATIENCE_S = 0.25
-"""How long one address of a host is tried alone, before the next is tried beside it."""
+_ConnectionType = TypeVar("_ConnectionType", bound="Connection")
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -65,9 +66,8 @@ class Connection(asyncio.BufferedProtocol):
             OSError: There is no connection; of TLS, ssl.SSLError.
         """
         loop = asyncio.get_running_loop()
-        is_local = target.startswith("unix:")
         call = Http2Call(
-            "localhost" if is_local else target,
+            "localhost" if target.startswith("unix:") else target,
             path,
             metadata,
             is_encrypted=tls is not None,
@@ -75,27 +75,16 @@ class Connection(asyncio.BufferedProtocol):
         )
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-        closing_s = None if tls is None else _TLS_CLOSE_S
         try:
-            if is_local:
+            if target.startswith("unix:"):
                 place = target.removeprefix("unix:")
+                path_given = "/" + place.lstrip("/") if place.startswith("//") else place
+                name = None if tls is None else "localhost"
                 _, connection = await loop.create_unix_connection(
-                    lambda: cls(call),
-                    "/" + place.lstrip("/") if place.startswith("//") else place,
-                    ssl=tls,
-                    server_hostname=None if tls is None else "localhost",
-                    ssl_shutdown_timeout=closing_s,
+                    lambda: cls(call), path_given, ssl=tls, server_hostname=name
                 )
             else:
-                host, _, port = target.rpartition(":")
-                _, connection = await loop.create_connection(
-                    lambda: cls(call),
-                    host.strip("[]"),
-                    int(port),
-                    ssl=tls,
-                    happy_eyeballs_delay=None if _is_number(host) else _PATIENCE_S,
-                    ssl_shutdown_timeout=closing_s,
-                )
+                connection = await _connect(lambda: cls(call), target, tls)
         except OSError:
             raise  # a wrong certificate is a ValueError as well
         except ValueError:  # of names that are too long or empty in part, zeros, and what is no text
@@ -112,12 +101,11 @@ class Connection(asyncio.BufferedProtocol):
     async def write(self, message: bytes) -> bool:
         """Sends a message; returns once the server and the system have taken it, or have room for it.
 
-        One that is cancelled meanwhile is sent all the same.
+        One that is cancelled meanwhile is sent all the same: who cancels bounds how many there are.
 
         Returns:
             False when the call is over.
         """
-        await self._until_writable()  # what a cancelled one has left
         self._call.send(message)
         self._flush()
         await self._until_writable()
@@ -151,16 +139,12 @@ class Connection(asyncio.BufferedProtocol):
         self._wake()
         if transport is None:
             return
-        if transport.get_write_buffer_size():
-            transport.abort()  # nobody reads what we said
-        else:
-            transport.close()
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_S):
-                    await self._is_lost.wait()
-        finally:
-            transport.abort()
+        # What was said is with the system, or nobody reads it. TLS would wait for an answer that gRPC's servers do not
+        # give.
+        transport.abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self._is_lost.wait()
 
     async def _until_writable(self) -> None:
         while self._call.ending is None and (self._is_paused or not self._call.is_writable):
@@ -171,7 +155,8 @@ class Connection(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         pieces = self._call.take()
         if pieces and self._transport is not None and not self._transport.is_closing():
-            self._transport.writelines(pieces)
+            # Joined: `writelines` of Python 3.12 heeds no mark of its own, and spins on an empty piece.
+            self._transport.write(b"".join(pieces))
 
     def _wake(self) -> None:
         call = self._call
@@ -234,13 +219,64 @@ class Connection(asyncio.BufferedProtocol):
         self._wake()
 
 
-def _is_number(host: str) -> bool:
-    """Whether it is an address itself: then there is but one to try."""
+async def _connect(make: Callable[[], _ConnectionType], target: str, tls: ssl.SSLContext | None) -> _ConnectionType:
+    """Connects to the first address of a host that answers."""
+    host, _, port = target.rpartition(":")
+    host = host.strip("[]")
+    loop = asyncio.get_running_loop()
+    addresses = await _addresses_of(host, int(port))
+    for index, address in enumerate(addresses):
+        is_last = index == len(addresses) - 1
+        try:
+            async with asyncio.timeout(None if is_last else _PATIENCE_S):
+                _, connection = await loop.create_connection(
+                    make, address, int(port), ssl=tls, server_hostname=None if tls is None else host
+                )
+            return connection
+        except (OSError, TimeoutError) as error:
+            if is_last or isinstance(error, ssl.SSLError):
+                raise
+    raise OSError("it has no address")
+
+
+async def _addresses_of(host: str, port: int) -> list[str]:
+    """The addresses of a host, without those that are there twice.
+
+    In a thread of its own: a resolver that hangs would take those of the loop, and hold up the end of the process.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    def tell(addresses: list[str] | None, error: Exception | None) -> None:
+        if found.done():
+            return
+        if addresses is None:
+            found.set_exception(error or OSError("it has no address"))
+        else:
+            found.set_result(addresses)
+
+    def ask() -> None:
+        addresses, error = None, None
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(_with_zone(answer[4]) for answer in answers))
+        except (OSError, ValueError) as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has gone meanwhile
+            loop.call_soon_threadsafe(tell, addresses, error)
+
     try:
-        ipaddress.ip_address(host.strip("[]"))
+        ipaddress.ip_address(host)
+        return [host]
     except ValueError:
-        return False
-    return True
+        threading.Thread(target=ask, name="framewire resolver", daemon=True).start()
+        return await found
+
+
+def _with_zone(address: tuple[Any, ...]) -> str:
+    """An address as text, with the interface that an IPv6 address may belong to."""
+    host, zone = str(address[0]), address[3] if len(address) > 3 else 0
+    return f"{host}%{zone}" if zone and "%" not in host else host
 
 
 def reason_of_failure(error: OSError) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from framewire.client.trust import Trust
 from framewire.client.unreachable import reason_of
+from framewire.client.words import in_one_line
 from framewire.errors import BusyError, ClosedError, ConfigurationError, InferenceError, PeerError
 from framewire.model.inference import Inference
 from framewire.model.publish_reader import read_document
@@ -202,7 +203,7 @@ class HttpExtensionClient:
             if (known := reason_of(str(error))) is not None:
                 raise NetworkError(f"{self.address} cannot be reached ({known[0]})", known[1]) from None
             raise NetworkError(
-                f"{self.address} cannot be reached ({_said(str(error)) or type(error).__name__})"
+                f"{self.address} cannot be reached ({in_one_line(str(error), _MOST_SHOWN) or type(error).__name__})"
             ) from None
         finally:
             # Only a hostile extension sends cookies without end, and none needs one.
@@ -230,7 +231,8 @@ class HttpExtensionClient:
         coding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("identity", "", "gzip", "x-gzip", "deflate"):
             raise self._error(
-                response.status_code, f"the answer is packed with {_said(coding)!r}, which nobody asked for"
+                response.status_code,
+                f"the answer is packed with {in_one_line(coding, _MOST_SHOWN)!r}, which nobody asked for",
             )
         chunks: list[bytes] = []
         size_bytes = 0
@@ -254,7 +256,7 @@ class HttpExtensionClient:
         if 300 <= status_code < 400:
             raise self._error(status_code, "the extension sends us elsewhere, which is not followed")
         if status_code != 200:
-            words = _said(content[: 4 * _MOST_SHOWN].decode("utf-8", "replace"))
+            words = in_one_line(content[: 4 * _MOST_SHOWN].decode("utf-8", "replace"), _MOST_SHOWN)
             raise self._error(status_code, words or httpx.codes.get_reason_phrase(status_code) or "no reason was given")
         if not content.strip():
             return (), ("the answer is empty; 204 says that nothing was found",)
@@ -318,7 +320,7 @@ class _Credentials(httpx.Auth):
             yield again
         except (LookupError, NotImplementedError, ValueError, httpx.ProtocolError) as error:
             raise _ChallengeError(
-                f"the extension asks for credentials in an unknown way ({_said(str(error))})"
+                f"the extension asks for credentials in an unknown way ({in_one_line(str(error), _MOST_SHOWN)})"
             ) from None
 
 
@@ -383,9 +385,3 @@ def _retry_after_s(text: str, now_s: float) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(pause_s, 0.0), _LONGEST_PAUSE_S)
-
-
-def _said(text: str) -> str:
-    """An extension's own words in one line, short, without what would move a terminal's cursor."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]}..."

@@ -38,6 +38,7 @@ from framewire.client.http2.frames import (
     unpacked,
 )
 from framewire.client.http2.status import Ending
+from framewire.client.words import in_one_line
 
 WINDOW_BYTES: Final = 1 << 20
 """How much the server may send ahead of who takes its messages."""
@@ -46,6 +47,9 @@ _STREAM: Final = 1
 
 _MOST_HEADER_BYTES: Final = 1 << 16
 """Of one block of headers, packed or unpacked."""
+
+_MOST_CHARACTERS: Final = 500
+"""Of the server's words that are told on."""
 
 _MOST_CONTROL_BYTES: Final = 1 << 16
 """Answers to pings and settings that the server has not read; who asks for more reads nothing."""
@@ -298,7 +302,7 @@ class Http2Call:
         if len(payload) < 8:
             raise BrokenError("a goodbye that is cut off", ErrorCode.FRAME_SIZE_ERROR)
         words = payload[8:200].decode("utf-8", "replace") or name_of(number_in(payload[4:8]))
-        self._last_words = f"it closed the connection: {words}"
+        self._last_words = f"it said goodbye: {words}"
         if number_in(payload[:4]) & MOST_WINDOW < _STREAM:  # else our call goes on (section 6.8)
             self._end(Ending("UNAVAILABLE", self._last_words))
 
@@ -313,7 +317,7 @@ class Http2Call:
             pairs = [(bytes(one[0]), bytes(one[1])) for one in self._decoder.decode(bytes(block), raw=True)]
         except HPACKError:
             raise BrokenError("headers that cannot be read", ErrorCode.COMPRESSION_ERROR) from None
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+        headers = {name.decode("latin-1"): value.decode("utf-8", "replace") for name, value in pairs}
         is_first, is_last = not self._has_headers, self._is_last_block
         if is_first and not is_last and headers.get(":status", "").startswith("1"):
             return  # for information (section 8.1)
@@ -366,5 +370,5 @@ class Http2Call:
 
     def _end(self, ending: Ending) -> None:
         if self.ending is None:
-            self.ending = ending
+            self.ending = Ending(ending.status, in_one_line(ending.details, _MOST_CHARACTERS))
             self._unsent.clear()

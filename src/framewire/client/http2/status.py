@@ -85,7 +85,7 @@ def of_strange_headers(headers: Headers) -> Ending | None:
     status, kind = headers.get(":status", "none"), headers.get("content-type", "none")
     if status != "200":
         return Ending(_OF_HTTP.get(status, "UNKNOWN"), f"it answered with HTTP status {status[:20]}")
-    if not kind.startswith("application/grpc"):
+    if not kind.lower().startswith("application/grpc"):
         return Ending("UNKNOWN", f"it answered with content type {kind[:80]}, not application/grpc")
     return None
 

@@ -64,6 +64,7 @@ class GrpcExtensionNode(ExtensionNode):
         self._backoff = Backoff(AGAIN)
         self._task: asyncio.Task[None] | None = None
         self._is_away = False
+        self._leaving_since: float | None = None
         self._told: str | None = None  # status of the fault that was told last, until it is over
         self._is_finishing = False
 
@@ -145,6 +146,7 @@ class GrpcExtensionNode(ExtensionNode):
             assert image is not None
             try:
                 entry.sent = scale_inferences(entry.sample.inferences, image.scaling)
+                self._leaving_since = time.monotonic()
                 number = await client.send(image.data, entry.sample.timestamp, entry.sent)
             except FrameError as error:
                 self.complain(error)
@@ -156,6 +158,8 @@ class GrpcExtensionNode(ExtensionNode):
             except Exception:
                 self.fail(entry, BROKEN)
                 raise
+            finally:
+                self._leaving_since = None
             self._sent[number] = (entry, time.monotonic())
 
     async def _receive(self, client: Client) -> None:
@@ -184,6 +188,10 @@ class GrpcExtensionNode(ExtensionNode):
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
+            if self._leaving_since is not None and now - self._leaving_since > _ANSWER_S:
+                raise PeerError(
+                    f"{self._address} has not taken a frame for {_ANSWER_S:g} s", status="DEADLINE_EXCEEDED"
+                )
             if any(now - since > _ANSWER_S for _, since in self._sent.values()):
                 raise PeerError(
                     f"{self._address} has not answered a frame for {_ANSWER_S:g} s", status="DEADLINE_EXCEEDED"

@@ -1,0 +1,9 @@
+"""What somebody else's program says, fit to be told on."""
+
+from __future__ import annotations
+
+
+def in_one_line(text: str, most_characters: int) -> str:
+    """Somebody's words in one line, short, without what would move a terminal's cursor."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= most_characters else f"{line[:most_characters]}..."
