@@ -221,6 +221,49 @@ class Client:
             PeerError: The server has ended the stream.
             ClosedError: The client is finished.
         """
+        data = self._checked(frame, timestamp)
+        # One at a time: messages leave in the order of their numbers. Answers are taken in meanwhile, as a server may
+        # stop reading until they are.
+        async with self._sending:
+            offset = await self._room(data.nbytes)
+            message = self._next(data, timestamp, inferences, offset)
+            self._leaving = message.sequence_number
+            try:
+                is_written = await self._write(message)
+            finally:
+                self._leaving = None
+            if not is_written:
+                raise await self._why_over()
+        return message.sequence_number
+
+    def send_at_once(self, frame: FrameBytes, timestamp: int, inferences: Sequence[Inference] = ()) -> int | None:
+        """The same as :meth:`send` when there is nothing to wait for, and cheaper.
+
+        Returns:
+            The frame's sequence number; None when it was not sent, as there is no room, or the session is over.
+
+        Raises:
+            FrameError: As of :meth:`send`.
+        """
+        data = self._checked(frame, timestamp)
+        connection = self._connection
+        if (
+            connection is None
+            or self._sending.locked()
+            or self._is_over
+            or self._session.state is not ClientState.STREAMING
+            or self._session.in_flight >= self._options.in_flight
+            or not connection.is_writable
+        ):
+            return None
+        offset = None
+        if self._slots is not None and (offset := self._slots.take(data.nbytes)) is None:
+            return None
+        message = self._next(data, timestamp, inferences, offset)
+        connection.write_at_once(encode(message))
+        return message.sequence_number
+
+    def _checked(self, frame: FrameBytes, timestamp: int) -> memoryview:
         data = (frame.data if isinstance(frame, np.ndarray) else memoryview(frame)).cast("B")
         if not 0 <= timestamp < 1 << 64:
             raise FrameError(f"timestamp {timestamp} does not fit the wire", allowed="0 to 2**64 - 1")
@@ -230,28 +273,21 @@ class Client:
                 allowed=f"up to {self._options.shared_memory_bytes} bytes",
                 remedy="make the shared memory larger, or embed the frames",
             )
-        # One at a time: messages leave in the order of their numbers. Answers are taken in meanwhile, as a server may
-        # stop reading until they are.
-        async with self._sending:
-            offset = await self._room(data.nbytes)
-            content: Content = data
-            if offset is not None and self._memory is not None:
-                self._memory.buffer[offset : offset + data.nbytes] = data
-                content = ContentReference(offset, data.nbytes)
-            message = self._session.send(Sample(timestamp, content, inferences))
-            number = message.sequence_number
-            if offset is not None:
-                self._slot_of[number] = offset
-            self._sent_at[number] = time.perf_counter()
-            self.sent += 1
-            self._leaving = number
-            try:
-                is_written = await self._write(message)
-            finally:
-                self._leaving = None
-            if not is_written:
-                raise await self._why_over()
-        return number
+        return data
+
+    def _next(self, data: memoryview, timestamp: int, inferences: Sequence[Inference], offset: int | None) -> Message:
+        """The message of a frame that has its place."""
+        content: Content = data
+        if offset is not None and self._memory is not None:
+            self._memory.buffer[offset : offset + data.nbytes] = data
+            content = ContentReference(offset, data.nbytes)
+        message = self._session.send(Sample(timestamp, content, inferences))
+        number = message.sequence_number
+        if offset is not None:
+            self._slot_of[number] = offset
+        self._sent_at[number] = time.perf_counter()
+        self.sent += 1
+        return message
 
     async def _room(self, length_bytes: int) -> int | None:
         """Waits for room for a frame; returns its offset in the shared memory, None when frames are embedded."""

@@ -106,10 +106,19 @@ class Connection(asyncio.BufferedProtocol):
         Returns:
             False when the call is over.
         """
-        self._call.send(message)
-        self._flush()
+        self.write_at_once(message)
         await self._until_writable()
         return self._call.ending is None
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a message can leave now, as far as is known."""
+        return self._call.ending is None and not self._is_paused and self._call.is_writable
+
+    def write_at_once(self, message: bytes) -> None:
+        """Sends a message without waiting for anything."""
+        self._call.send(message)
+        self._flush()
 
     def finish(self) -> None:
         """Says that no more messages come."""

@@ -63,6 +63,8 @@ class GrpcExtensionNode(ExtensionNode):
         self._changed = asyncio.Event()
         self._backoff = Backoff(AGAIN)
         self._task: asyncio.Task[None] | None = None
+        self._client: Client | None = None  # of the session, while frames can be sent
+        self._client_format: VideoFormat | None = None
         self._is_away = False
         self._leaving_since: float | None = None
         self._told: str | None = None  # status of the fault that was told last, until it is over
@@ -92,9 +94,24 @@ class GrpcExtensionNode(ExtensionNode):
             self.fail(entry, UNANSWERED)
         elif self._is_away and not self._surroundings.is_lossless:
             self.fail(entry, AWAY)
-        else:
+        elif not self._has_left_at_once(entry):
             self._waiting.append(entry)
             self._changed.set()
+
+    def _has_left_at_once(self, entry: Entry) -> bool:
+        """Sends a frame without waking the task that sends, when nothing is before it."""
+        client, image = self._client, entry.image
+        if client is None or self._waiting or image is None or image.video_format != self._client_format:
+            return False
+        try:
+            entry.sent = scale_inferences(entry.sample.inferences, image.scaling)
+            number = client.send_at_once(image.data, entry.sample.timestamp, entry.sent)
+        except Exception:
+            return False  # the task meets it again, and tells it
+        if number is None:
+            return False
+        self._sent[number] = (entry, time.monotonic())
+        return True
 
     async def _run(self) -> None:
         while True:
@@ -121,6 +138,7 @@ class GrpcExtensionNode(ExtensionNode):
         """One session, from its first frame until its form changes, the pipeline ends, or it breaks."""
         failure: FramewireError | None = None
         async with Client(self._address, video_format, self._options) as client:
+            self._client, self._client_format = client, video_format
             try:
                 async with asyncio.TaskGroup() as tasks:
                     sending = tasks.create_task(self._send(client, video_format))
@@ -130,6 +148,8 @@ class GrpcExtensionNode(ExtensionNode):
                     watching.cancel()
             except* FramewireError as errors:
                 failure = _first(errors)
+            finally:
+                self._client = None
         if failure is not None:
             raise failure
 
