@@ -83,12 +83,12 @@ async def test_nothing_overtakes_a_frame_that_waits() -> None:
 
 
 async def test_a_frame_that_cannot_be_is_refused() -> None:
-    async with serving_crookedly(honest) as address:
-        async with Client(address, SMALL, ClientOptions(shared_memory_bytes=48)) as client:
-            with pytest.raises(FrameError, match="does not fit the shared memory"):
-                client.send_at_once(bytes(49), 0)
-            with pytest.raises(FrameError, match="timestamp -1 does not fit the wire"):
-                client.send_at_once(FRAME, -1)
+    options = ClientOptions(shared_memory_bytes=48)
+    async with serving_crookedly(honest) as address, Client(address, SMALL, options) as client:
+        with pytest.raises(FrameError, match="does not fit the shared memory"):
+            client.send_at_once(bytes(49), 0)
+        with pytest.raises(FrameError, match="timestamp -1 does not fit the wire"):
+            client.send_at_once(FRAME, -1)
 
 
 def test_a_client_that_is_not_open_sends_nothing() -> None:
