@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,7 @@ def test_line_crossing_runs_up_to_the_tracker(camera: str) -> None:
 def test_recording_runs_up_to_the_motion_detector(camera: str) -> None:
     with running("run", PUBLISHED / "evr-motion-file-sink.json", "--set", f"rtspUrl={camera}") as pipeline:
         pipeline.until_printed(3)
+        time.sleep(2.0)  # nothing is printed that tells of the first frame
         assert pipeline.stop(signal.SIGINT) == 0
     messages = documents(pipeline.stdout)
     assert_session(messages, "EVRToFilesOnMotionDetection")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -207,7 +208,8 @@ async def _server() -> AsyncIterator[str]:
         if log:
             say(log.decode(errors="replace").strip())
         raise
-    process.terminate()
+    with contextlib.suppress(ProcessLookupError):  # it may end this moment
+        process.terminate()
     _, log = await process.communicate()
     if process.returncode != 0:
         raise FramewireError(f"the server ended with {process.returncode}: {log.decode(errors='replace').strip()}")
