@@ -156,7 +156,7 @@ class Connection(asyncio.BufferedProtocol):
                 await self._is_lost.wait()
 
     async def _until_writable(self) -> None:
-        while self._call.ending is None and (self._is_paused or not self._call.is_writable):
+        while self._call.ending is None and not self.is_writable:
             writer = asyncio.get_running_loop().create_future()
             self._writers.append(writer)
             await writer
@@ -242,7 +242,7 @@ async def _connect(make: Callable[[], _ConnectionType], target: str, tls: ssl.SS
                     make, address, int(port), ssl=tls, server_hostname=None if tls is None else host
                 )
             return connection
-        except (OSError, TimeoutError) as error:
+        except OSError as error:  # a timeout is one
             if is_last or isinstance(error, ssl.SSLError):
                 raise
     raise OSError("it has no address")
@@ -256,16 +256,17 @@ async def _addresses_of(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[str]] = loop.create_future()
 
-    def tell(addresses: list[str] | None, error: Exception | None) -> None:
+    def tell(addresses: list[str], error: Exception | None) -> None:
         if found.done():
             return
-        if addresses is None:
-            found.set_exception(error or OSError("it has no address"))
+        if error is not None:
+            found.set_exception(error)
         else:
             found.set_result(addresses)
 
     def ask() -> None:
-        addresses, error = None, None
+        addresses: list[str] = []
+        error: Exception | None = None
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             addresses = list(dict.fromkeys(_with_zone(answer[4]) for answer in answers))
