@@ -73,6 +73,8 @@ The last two rows are what the node would stand on without a connection of its o
 away.
 
 Target: at most {goal} ms. {verdict}
+The figure moves with the machine from one minute to the next, as the spread of the rounds shows; what the node takes
+beyond the bare call does so less.
 """
 
 _RECONNECTS = """\

@@ -7,7 +7,6 @@ import contextlib
 import socket
 import ssl
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -103,12 +102,12 @@ async def test_a_message_waits_for_a_server_that_does_not_read_and_arrives_whole
     async with grpc_server(waiting) as target:
         connection = await Connection.open(target, METHOD_PATH)
         first = asyncio.create_task(connection.write(messages[0]))
-        await asyncio.sleep(0.2)
-        if not first.done():  # it may be that the system and gRPC take as much
-            first.cancel()
+        await asyncio.sleep(0.2)  # as much leaves as may
+        assert not first.done()
+        first.cancel()
         second = asyncio.create_task(connection.write(messages[1]))
         third = asyncio.create_task(connection.write(messages[2]))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # nothing more leaves, which no event tells
         assert not third.done()
         may_read.set()
         assert await second
@@ -156,10 +155,9 @@ def test_a_resolver_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) 
         async with Client("camera.local:5001", SMALL, ClientOptions(handshake_timeout_s=0.3)):
             pass
 
-    began_s = time.monotonic()
     with pytest.raises(PeerError, match=r"camera.local:5001 cannot be reached \(no answer within 0.3 s\)"):
         asyncio.run(ask())
-    assert time.monotonic() - began_s < 10
+    assert "framewire resolver" in [thread.name for thread in threading.enumerate()]  # it hangs still
     is_over.set()
 
 
@@ -171,7 +169,7 @@ async def test_leaving_a_server_that_does_not_read_takes_no_patience() -> None:
         connection = await Connection.open(target, METHOD_PATH)
         writing = asyncio.create_task(connection.write(bytes(64 << 20)))
         reading = asyncio.create_task(connection.read())
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # as much leaves as may
         assert not writing.done()
         async with asyncio.timeout(5):
             await connection.close()
@@ -191,7 +189,7 @@ async def test_a_server_learns_at_once_that_a_call_is_broken_off() -> None:
     async with grpc_server(noting) as target:
         connection = await Connection.open(target, METHOD_PATH)
         await connection.write(b"hello")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the server's handler begins
         await connection.close()
         async with asyncio.timeout(5):
             await learnt.wait()
@@ -209,7 +207,7 @@ async def test_a_server_that_goes_in_the_middle_is_told_from_one_that_was_never_
         message = b"\x00" + len(data).to_bytes(4, "big") + data
         writer.write(len(message).to_bytes(3, "big") + b"\x00\x00\x00\x00\x00\x01" + message)
         await writer.drain()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # the client is at work by then
         writer.close()
 
     server = await asyncio.start_server(vanishing, "127.0.0.1", 0)
@@ -305,7 +303,7 @@ async def test_an_address_that_swallows_everything_is_given_up() -> None:
                 one = crowd.enter_context(socket.socket())
                 one.setblocking(False)
                 one.connect_ex(full.getsockname())
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the kernel tells nobody that its queue is full
             said = await refusal(target, handshake_timeout_s=0.5)
     assert said == (
         "ADDRESS cannot be reached (no answer within 0.5 s); check the address, and that the server is running"
@@ -356,7 +354,7 @@ async def test_a_server_that_has_hung_up_and_does_not_read_holds_nobody() -> Non
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         window = (1 << 30).to_bytes(4, "big")
         writer.write(frame(8, 0, 0, window) + frame(8, 0, 1, window))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # the frame is on its way by then
         writer.write_eof()
 
     async with talking(hang_up) as target, asyncio.timeout(10), Client(target, SMALL) as client:
@@ -369,7 +367,7 @@ async def test_a_server_that_has_hung_up_and_does_not_read_holds_nobody() -> Non
 
 async def test_an_answer_to_what_has_not_left_breaks_the_contract() -> None:
     async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # the frame is on its way by then
         writer.write(frame(0, 0, 1, prefixed(encode(Message(2, 2, Sample(0))))))
 
     async with talking(answer_early) as target, asyncio.timeout(10), Client(target, SMALL) as client:
@@ -397,7 +395,7 @@ async def test_a_server_that_pings_and_reads_is_never_given_up_while_frames_pour
         writing = asyncio.create_task(pour(connection))
         while answered < 8_000:
             assert connection.ending is None
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # frames and pings pass meanwhile
         writing.cancel()
         await connection.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cli"))
 from crooked_servers import Call, honest, serving_crookedly
 
-from framewire.client import Client, ClientOptions
+from framewire.client import Client, ClientOptions, Result
 from framewire.errors import FrameError
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
 from framewire.model.message import Sample
@@ -69,17 +70,26 @@ async def test_nothing_overtakes_a_frame_that_waits() -> None:
         async for frame in call.frames():
             await call.answer(frame)
 
-    async with serving_crookedly(late) as address, Client(address, SMALL) as client, asyncio.timeout(20):
+    options = ClientOptions(in_flight=100)
+    async with serving_crookedly(late) as address, Client(address, SMALL, options) as client, asyncio.timeout(20):
         large = bytes(3 << 20)
-        assert client.send_at_once(large, 0) == 2  # all of it, or as much as may leave
-        waiting = asyncio.create_task(client.send(large, 1))
-        await asyncio.sleep(0.1)
-        if not waiting.done():
-            assert client.send_at_once(FRAME, 2) is None
+        sent = 0
+        while client.send_at_once(large, sent) is not None:
+            sent += 1
+            assert sent < 60  # gRPC does not read so far ahead
+        waiting = asyncio.create_task(client.send(large, sent))
+        await asyncio.sleep(0)
+        assert client.send_at_once(FRAME, 99) is None
         may_read.set()
-        assert await waiting == 3
-        answers = aiter(client)
-        assert [(await anext(answers)).sequence_number for _ in range(2)] == [2, 3]
+        numbers = [result.sequence_number async for result in _so_many(client, sent + 1)]
+        assert await waiting == sent + 2
+    assert numbers == list(range(2, sent + 3))
+
+
+async def _so_many(client: Client, count: int) -> AsyncIterator[Result]:
+    answers = aiter(client)
+    for _ in range(count):
+        yield await anext(answers)
 
 
 async def test_a_frame_that_cannot_be_is_refused() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
@@ -387,7 +386,7 @@ class Client:
                 )
         except TimeoutError:
             raise self._unreachable(f"no answer within {options.handshake_timeout_s:g} s") from None
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:  # of TLS, too
             raise self._unreachable(reason_of_failure(error)) from None
 
     async def _write(self, message: Message) -> bool:
