@@ -22,6 +22,9 @@ def checked_fraction(value: object, name: str) -> float:
     Raises:
         InferenceError: `value` is not a number from 0 to 1.
     """
+    # Nearly every number is one of these, and there are four to a box.
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return value
     if not isinstance(value, float | int | np.floating | np.integer):
         raise InferenceError(f"{name} is {value!r}", allowed="a number from 0 to 1")
     if not -_ROUNDING <= value <= 1.0 + _ROUNDING:
@@ -50,7 +53,9 @@ class Rectangle:
 
     def __post_init__(self) -> None:
         for name in ("l", "t", "w", "h"):
-            object.__setattr__(self, name, checked_fraction(getattr(self, name), f"rectangle member {name}"))
+            value = getattr(self, name)
+            if not (type(value) is float and 0.0 <= value <= 1.0):
+                object.__setattr__(self, name, checked_fraction(value, f"rectangle member {name}"))
 
     @classmethod
     def from_pixels(cls, x: float, y: float, width: float, height: float, *, of: tuple[int, int]) -> Rectangle:
@@ -71,8 +76,11 @@ class Rectangle:
         """
         if not (of[0] > 0 and of[1] > 0):
             raise InferenceError(f"a box cannot lie in a picture of {of[0]}x{of[1]} pixels", allowed="1x1 or more")
-        left, top = min(max(x, 0), of[0]), min(max(y, 0), of[1])
-        right, bottom = min(max(x + width, 0), of[0]), min(max(y + height, 0), of[1])
+        left, top, right, bottom = x, y, x + width, y + height
+        lies_inside = left >= 0 and top >= 0 and right <= of[0] and bottom <= of[1]
+        if not lies_inside:
+            left, top = min(max(left, 0), of[0]), min(max(top, 0), of[1])
+            right, bottom = min(max(right, 0), of[0]), min(max(bottom, 0), of[1])
         return cls(left / of[0], top / of[1], (right - left) / of[0], (bottom - top) / of[1])
 
 

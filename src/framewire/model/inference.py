@@ -15,11 +15,13 @@ _UINT64 = 1 << 64
 
 
 def _check_text(value: object, name: str) -> None:
+    if type(value) is str and value.isascii():
+        return
     if not isinstance(value, str):
         raise InferenceError(f"{name} is {value!r}", allowed="a string")
     try:
         # The wire carries UTF-8, which has no form for half a surrogate pair.
-        value.isascii() or value.encode()
+        value.encode()
     except UnicodeEncodeError:
         raise InferenceError(f"{name} is {value!r}", allowed="text that UTF-8 can write") from None
 
@@ -32,7 +34,7 @@ def _required_text(value: object, name: str) -> None:
 
 def _strings(values: Mapping[str, str], name: str) -> Mapping[str, str]:
     """A copy of a map, checked."""
-    if not isinstance(values, Mapping):
+    if type(values) is not dict and not isinstance(values, Mapping):
         raise InferenceError(f"{name} is {values!r}", allowed="a map of strings to strings")
     for key, value in values.items():
         _check_text(key, f"a name in {name}")
@@ -42,6 +44,8 @@ def _strings(values: Mapping[str, str], name: str) -> Mapping[str, str]:
 
 def _items(values: Sequence[_T], name: str, what: str) -> Sequence[_T]:
     """A list as a tuple, which stays as it was checked; generators are read once, here."""
+    if type(values) is tuple:
+        return values
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise InferenceError(f"{name} is {values!r}", allowed=f"a list of {what}")
     return tuple(values)
@@ -110,14 +114,16 @@ class _Common:
     extensions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("subtype", "inference_id", "sequence_id"):
-            _check_text(getattr(self, name), name)
+        _check_text(self.subtype, "subtype")
+        _check_text(self.inference_id, "inference_id")
+        _check_text(self.sequence_id, "sequence_id")
         if self.subtype != self.subtype.strip():
             raise InferenceError(f"subtype {self.subtype!r} has white space around it", allowed="none around it")
         related_inferences = _items(self.related_inferences, "related_inferences", "identifiers")
         for related in related_inferences:
             _check_text(related, "a related inference")
-        object.__setattr__(self, "related_inferences", related_inferences)
+        if related_inferences is not self.related_inferences:
+            object.__setattr__(self, "related_inferences", related_inferences)
         object.__setattr__(self, "extensions", _strings(self.extensions, "extensions"))
 
 

@@ -32,6 +32,8 @@ _STAY_S = 2.0
 _NEAR = np.ones((9, 9), np.uint8)
 """The even side of a lorry stands still for a camera while it passes; its edges do not."""
 
+_BESIDE = np.ones((3, 3), np.uint8)
+
 _WEAK = 0.6
 """A cell beside one that surely moves needs this part of the difference only: things have faint edges."""
 
@@ -63,6 +65,7 @@ class Background:
         weak: 255 where it is motion beside other motion, else 0.
         stands: 255 where something differs from the background and nothing has changed for a second, else 0.
         sample: Indices of about 1,000 cells that count, evenly spread, into the flattened picture.
+        levels: (n,) uint8, the first layer at the sample.
     """
 
     def __init__(self, frames: Sequence[Cells], grid: Grid, contrast: int) -> None:
@@ -117,27 +120,19 @@ class Background:
         cv2.min(self.difference, self._to_second, dst=self.difference)
         cv2.compare(self.difference, self._upper, cv2.CMP_GT, dst=self.strong)
         share = cv2.countNonZero(self.strong) / max(1, self._grid.counted_cells)
-        mean = cv2.mean(self.difference, self._grid.counted)[0]
-        self._least = 0.0
-        # No middle is more than twice the mean, which takes a tenth of the time.
-        if 2 * mean * _TIMES_MIDDLE > self._contrast:
-            middle = float(_middle(self.difference.reshape(-1).take(self.sample)))
-            self._least = min(_TIMES_MIDDLE * middle, _MOST_TIMES_CONTRAST * self._contrast)
+        middle = int(_middle(self.difference.reshape(-1).take(self.sample)))
+        self._least = min(_TIMES_MIDDLE * middle, _MOST_TIMES_CONTRAST * self._contrast)
         if self._least > self._contrast:
             _keep_above(self._least, self.difference, self.strong)
-        self._may_be_shifted = 2 * mean >= 1
+        # Half of the cells are as they were, in one of the layers: then the light is, too.
+        self._may_be_shifted = middle > 0
         return share
 
     def shift(self, cells: Cells) -> int:
         """By how many levels the middle cell is brighter than the background, in the frame last compared."""
         if not self._may_be_shifted:
             return 0
-        now = cells.reshape(-1).take(self.sample).astype(np.int16)
-        return int(_middle(now - self._first_picture.reshape(-1).take(self.sample)))
-
-    def levels(self) -> npt.NDArray[np.uint8]:
-        """The first layer at the sample."""
-        return self._first_picture.reshape(-1).take(self.sample)
+        return int(_middle(np.subtract(cells.reshape(-1).take(self.sample), self.levels, dtype=np.int16)))
 
     def share_after(self, tone: Tone, cells: Cells) -> float:
         """The share of the cells that would differ if the light had changed like this."""
@@ -177,8 +172,10 @@ class Background:
             return
         passed_s, self._since_tick_s = self._since_tick_s, 0.0
         self._measure_wavering(passed_s)
-        self._follow(cells, moving, passed_s)
-        self._take_what_stays(cells, passed_s)
+        away = cv2.absdiff(cells, self._first_picture)
+        same = np.asarray(cv2.compare(away, self._lower, cv2.CMP_LE), np.uint8)
+        self._follow(cells, same, moving, passed_s)
+        self._take_what_stays(cells, same, passed_s)
         self._draw()
         self._set_thresholds()
 
@@ -191,19 +188,17 @@ class Background:
             rate = _rate(passed_s, min(constant_s, max(self._learned_s, _WAVER_S)))
             cv2.accumulateWeighted(cv2.min(self.difference, most), wavering, rate)
 
-    def _follow(self, cells: Cells, moving: Cells | None, passed_s: float) -> None:
-        away = cv2.absdiff(cells, self._first_picture)
-        quiet = cv2.compare(away, self._lower, cv2.CMP_LE)
+    def _follow(self, cells: Cells, same: Cells, moving: Cells | None, passed_s: float) -> None:
+        quiet = same
         if moving is not None:
-            around = cv2.dilate(moving, np.ones((3, 3), np.uint8))
-            quiet = cv2.bitwise_and(quiet, cv2.bitwise_not(around))
+            # Saturated: 255 where it is the same and nothing moves near by.
+            quiet = np.asarray(cv2.subtract(same, cv2.dilate(moving, _BESIDE)), np.uint8)
         cv2.accumulateWeighted(cells, self._first, _rate(passed_s, _FOLLOW_S), mask=quiet)
 
-    def _take_what_stays(self, cells: Cells, passed_s: float) -> None:
+    def _take_what_stays(self, cells: Cells, same: Cells, passed_s: float) -> None:
         changed = cv2.compare(cv2.absdiff(cells, self._anchor), self._lower, cv2.CMP_GT)
         cv2.copyTo(cells, changed, self._anchor)
         self._still_s += np.float32(passed_s)
-        same = cv2.compare(cv2.absdiff(cells, self._first_picture), self._lower, cv2.CMP_LE)
         restless = cv2.bitwise_or(cv2.dilate(changed, _NEAR), same)
         cv2.copyTo(self._never_s, restless, self._still_s)
         np.multiply(self._still_s >= _STANDS_S, np.uint8(255), out=self.stands)
@@ -214,6 +209,7 @@ class Background:
 
     def _draw(self) -> None:
         cv2.convertScaleAbs(self._first, dst=self._first_picture)
+        self.levels = self._first_picture.reshape(-1).take(self.sample)
         cv2.convertScaleAbs(self._second, dst=self._second_picture)
 
     def _set_thresholds(self) -> None:
@@ -231,8 +227,10 @@ def _keep_above(level: float, difference: Cells, mask: Cells) -> None:
 
 
 def _middle(values: npt.NDArray[Any]) -> Any:
+    """The middle one of some values, whose order is lost."""
     half = values.size // 2
-    return np.partition(values, half)[half]
+    values.partition(half)
+    return values[half]
 
 
 def _rate(passed_s: float, constant_s: float) -> float:

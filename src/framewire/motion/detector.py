@@ -135,7 +135,7 @@ class MotionDetector:
         is_shifted = abs(background.shift(cells)) >= _SHIFTED
         if not is_shifted and share < _LARGE_SHARE:
             return share
-        tone = fit_tone(background.levels(), cells.reshape(-1).take(background.sample))
+        tone = fit_tone(background.levels, cells.reshape(-1).take(background.sample))
         left = background.share_after(tone, cells)
         is_drift = is_shifted and share < _LARGE_SHARE
         if left > (share if is_drift else _BETTER * share):

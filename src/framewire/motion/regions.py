@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
@@ -87,6 +88,7 @@ class Regions:
         large = self._large(moving)
         # Each cell is looked at once: regions may be many, and their boxes overlap.
         lasts, lasts_around = (_as_mask(counts >= needed) for counts in (self._seen, self._seen_around))
+        standing = cv2.bitwise_and(stands, moving)
         lasting: list[tuple[_Box, int]] = []
         confirmed = 0
         for left, top, width, height, cells in large[:_MOST_BOXES]:
@@ -95,7 +97,7 @@ class Regions:
             if cv2.countNonZero(seen[inside]) < _CONFIRMED * cells:
                 continue
             confirmed += cells
-            if cv2.countNonZero(cv2.bitwise_and(stands[inside], moving[inside])) <= _STANDING * cells:
+            if cv2.countNonZero(standing[inside]) <= _STANDING * cells:
                 lasting.append(((left, top, left + width, top + height), cells))
         unconfirmed = cv2.countNonZero(moving) - confirmed
         self._restless += (unconfirmed / self._grid.cells - self._restless) * min(1.0, period_s / _RESTLESS_S)
@@ -132,9 +134,14 @@ class Regions:
 def _count_frames(seen: Cells, moving: Cells, reach: float, one: Cells) -> None:
     """Counts for each cell in how many frames in a row something has moved there or come from near by."""
     side = 2 * min(max(1, round(reach)), _LONGEST_REACH) + 1
-    cv2.dilate(seen, np.ones((side, side), np.uint8), dst=seen)
+    cv2.dilate(seen, _square(side), dst=seen)
     cv2.add(seen, one, dst=seen)
     cv2.bitwise_and(seen, moving, dst=seen)
+
+
+@cache
+def _square(side: int) -> Cells:
+    return np.ones((side, side), np.uint8)
 
 
 def _as_mask(condition: npt.NDArray[np.bool_]) -> Cells:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,9 +116,12 @@ class MediaSample:
 
     def with_found(self, found: Sequence[Inference]) -> MediaSample:
         """The same frame with more inferences; one that is there already is not repeated."""
-        new = tuple(one for one in found if one not in self.inferences)
-        return replace(self, inferences=self.inferences + new) if new else self
+        new = tuple(one for one in found if one not in self.inferences) if self.inferences else tuple(found)
+        return self._with(self.inferences + new) if new else self
 
     def without_inferences(self) -> MediaSample:
         """For an input that selects video alone."""
-        return replace(self, inferences=()) if self.inferences else self
+        return self._with(()) if self.inferences else self
+
+    def _with(self, inferences: tuple[Inference, ...]) -> MediaSample:
+        return MediaSample(self.picture, inferences, self.ticket, self.received_s)
