@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from framewire.client.http2 import Ending, Http2Call
 from framewire.errors import ConfigurationError
@@ -29,7 +29,7 @@ _ConnectionType = TypeVar("_ConnectionType", bound="Connection")
 class Connection(asyncio.BufferedProtocol):
     """One gRPC call over a connection of its own. Made by :meth:`open`, and to be closed.
 
-    One task writes and one reads.
+    One task writes and one reads, or is told with :meth:`listen`.
     """
 
     def __init__(self, call: Http2Call) -> None:
@@ -40,6 +40,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_paused = False
         self._is_lost = asyncio.Event()
         self._reader: asyncio.Future[None] | None = None
+        self._arrived: Callable[[], None] | None = None
         self._writers: list[asyncio.Future[None]] = []
 
     @classmethod
@@ -127,18 +128,28 @@ class Connection(asyncio.BufferedProtocol):
 
     async def read(self) -> bytes | None:
         """The next message; None when the call is over and all its messages were read."""
-        call = self._call
         while True:
-            if call.messages:
-                message = call.take_message()
-                self._flush()
-                if message is not None:
-                    return message
-            elif call.ending is not None:
-                return None
-            else:
-                self._reader = asyncio.get_running_loop().create_future()
-                await self._reader
+            message = self.take()
+            if message is not None or self._call.ending is not None:
+                return message
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+
+    def take(self) -> bytes | None:
+        """The next message of those that have arrived; None when there is none."""
+        message = None
+        while message is None and self._call.messages:
+            message = self._call.take_message()
+            self._flush()
+        return message
+
+    def listen(self, arrived: Callable[[], None] | None) -> None:
+        """Has `arrived` called when there is something to :meth:`take`, and when the call is over.
+
+        Args:
+            arrived: Takes what there is, and raises nothing; None ends the listening.
+        """
+        self._arrived = arrived
 
     async def close(self) -> None:
         """Breaks the call off if it is not over, and closes the connection. Who waits is told that it is over."""
@@ -170,6 +181,8 @@ class Connection(asyncio.BufferedProtocol):
     def _wake(self) -> None:
         call = self._call
         is_over = call.ending is not None
+        if self._arrived is not None and (call.messages or is_over):
+            self._arrived()
         if self._reader is not None and (call.messages or is_over):
             if not self._reader.done():
                 self._reader.set_result(None)
@@ -184,8 +197,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not asserted: uvloop's transports have all that is asked of one, and are none.
+        self._transport = cast("asyncio.Transport", transport)
         # At once: the server's first words may be here already, and ours come before the answer to them.
         self._call.start()
         self._flush()

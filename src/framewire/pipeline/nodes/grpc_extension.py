@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import Any
 
-from framewire.client import Client, ClientOptions, Match
+from framewire.client import Client, ClientOptions, Match, Result
 from framewire.errors import ConfigurationError, FrameError, FramewireError, PeerError
 from framewire.hub.backoff import Backoff
 from framewire.model.format import VideoFormat
@@ -143,7 +143,7 @@ class GrpcExtensionNode(ExtensionNode):
                 async with asyncio.TaskGroup() as tasks:
                     sending = tasks.create_task(self._send(client, video_format))
                     watching = tasks.create_task(self._watch())
-                    await self._receive(client)
+                    await client.deliver(self._take)
                     sending.cancel()
                     watching.cancel()
             except* FramewireError as errors:
@@ -182,27 +182,26 @@ class GrpcExtensionNode(ExtensionNode):
                 self._leaving_since = None
             self._sent[number] = (entry, time.monotonic())
 
-    async def _receive(self, client: Client) -> None:
-        async for result in client:
-            if result.match is not Match.MATCHED:
-                if result.match is Match.UNKNOWN:
-                    self.complain_of_answer(f"it acknowledges frame {result.sequence_number}, which it was not sent")
-                continue
-            # The client gives an answer only after `send` has told us the number, unless sending it failed after all.
-            entry, _ = self._sent.pop(result.sequence_number, (None, 0.0))
-            if entry is None:
-                continue
-            self._backoff.useful()
-            if self._told is not None:
-                # Not before: one that takes a session and dies of its first frame is not back.
-                self._told = None
-                self._surroundings.note(f"{self.name}: {self._address} is back")
-            try:
-                self.settle(entry, result.inferences, result.problems)
-            except Exception:
-                if not entry.is_settled:
-                    self.fail(entry, BROKEN)  # what waits behind it goes on
-                raise
+    def _take(self, result: Result) -> None:
+        if result.match is not Match.MATCHED:
+            if result.match is Match.UNKNOWN:
+                self.complain_of_answer(f"it acknowledges frame {result.sequence_number}, which it was not sent")
+            return
+        # The client gives an answer only after `send` has told us the number, unless sending it failed after all.
+        entry, _ = self._sent.pop(result.sequence_number, (None, 0.0))
+        if entry is None:
+            return
+        self._backoff.useful()
+        if self._told is not None:
+            # Not before: one that takes a session and dies of its first frame is not back.
+            self._told = None
+            self._surroundings.note(f"{self.name}: {self._address} is back")
+        try:
+            self.settle(entry, result.inferences, result.problems)
+        except Exception:
+            if not entry.is_settled:
+                self.fail(entry, BROKEN)  # what waits behind it goes on
+            raise
 
     async def _watch(self) -> None:
         while True:
