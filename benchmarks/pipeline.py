@@ -17,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -79,22 +80,50 @@ def main() -> None:
 @contextmanager
 def null_server() -> Iterator[str]:
     """An extension in a process of its own that acknowledges each frame and finds nothing."""
-    command = [sys.executable, "-P", "-m", "framewire.load.null_server"]
+    with _serving(["-P", "-m", "framewire.load.null_server"]) as address:
+        yield f"tcp://{address}"
+
+
+@contextmanager
+def _serving(arguments: Sequence[str]) -> Iterator[str]:
+    """A server that prints its address."""
+    command = [sys.executable, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield "tcp://" + process.stdout.readline().strip()
+            yield process.stdout.readline().strip()
         finally:
             process.kill()
 
 
-def in_turns(folder: Path, subjects: Mapping[str, Mapping[str, Any]], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each subject in each round; every second round goes backwards."""
-    found: dict[str, list[float]] = {name: [] for name in subjects}
+@dataclass(frozen=True)
+class Turn:
+    """CPU seconds of one run of a subject, and of what it is held against, just before and just after."""
+
+    cpu_s: float
+    before_s: float
+    after_s: float
+
+    @property
+    def ratio(self) -> float:
+        return self.cpu_s / ((self.before_s + self.after_s) / 2)
+
+
+def beside(
+    folder: Path, baseline: Mapping[str, Any], subjects: Mapping[str, Mapping[str, Any]], rounds: int
+) -> dict[str, list[Turn]]:
+    """Runs subjects in turns, every second round backwards, and between any two of them what they are held against.
+
+    A machine that it shares with others has fast and slow minutes; what lies further apart in time compares those.
+    """
+    found: dict[str, list[Turn]] = {name: [] for name in subjects}
     for number in range(rounds):
+        before_s = child_cpu_s(folder, baseline)
         for name in list(subjects)[:: -1 if number % 2 else 1]:
-            found[name].append(child_cpu_s(folder, subjects[name]))
-        print(number, {name: round(times[-1], 3) for name, times in found.items()}, flush=True)
+            cpu_s, after_s = child_cpu_s(folder, subjects[name]), child_cpu_s(folder, baseline)
+            found[name].append(Turn(cpu_s, before_s, after_s))
+            before_s = after_s
+        print(number, {name: round(turns[-1].ratio, 3) for name, turns in found.items()}, flush=True)
     return found
 
 
@@ -131,24 +160,28 @@ def hd(folder: Path, address: str, rounds: int) -> dict[str, Any]:
     once_a_second = {"address": address, "samplingOptions": {"maximumSamplesPerSecond": "1"}}
     sampled = topology(folder, "sampled", motion=True, extension=once_a_second)
     subjects = {
-        "decode": {"what": "decode", "clip": str(clip.path)},
         "detect": {"what": "detect", "clip": str(clip.path)},
         "source": run_of(topology(folder, "source", motion=True), clip, replaced=["motion"]),
         "motion": run_of(topology(folder, "motion", motion=True), clip),
         "sampling": run_of(sampled, clip, replaced=["images"]),
         "sending": run_of(sampled, clip),
     }
-    times = in_turns(folder, subjects, rounds)
+    turns = beside(folder, {"what": "decode", "clip": str(clip.path)}, subjects, rounds)
+    ratios = {name: [turn.ratio for turn in each] for name, each in turns.items()}
+    seconds = {"decode": [turn.after_s for each in turns.values() for turn in each]}
+    seconds |= {name: [turn.cpu_s for turn in each] for name, each in turns.items()}
     return {
         "clip": {"frames": clip.frames, "rate": clip.rate, "kbit_s": clip.kbit_s},
-        "cpu_ms_per_second": {name: 1000 * statistics.median(each) / clip.seconds for name, each in times.items()},
-        "ratio": {name: spread(ratios(each, times["decode"])) for name, each in times.items()},
+        "cpu_ms_per_second": {name: 1000 * statistics.median(each) / clip.seconds for name, each in seconds.items()},
+        "ratio": {name: spread(each) for name, each in ratios.items()},
         "motion_adds": {
-            "in one thread": spread([ratio - 1 for ratio in ratios(times["detect"], times["decode"])]),
-            "in the pipeline": spread([ratio - 1 for ratio in ratios(times["motion"], times["source"])]),
+            "in one thread": spread([ratio - 1 for ratio in ratios["detect"]]),
+            "in the pipeline": spread(
+                [with_it / without - 1 for with_it, without in zip(ratios["motion"], ratios["source"], strict=True)]
+            ),
         },
         "profile": _profile_of(subjects["sending"]),
-        "rounds": times,
+        "rounds": {name: [asdict(turn) for turn in each] for name, each in turns.items()},
     }
 
 
@@ -156,30 +189,36 @@ def grpc(folder: Path, address: str, clip: Recording, rounds: int) -> dict[str, 
     """What the gRPC node costs beyond its images, told apart by the profile: by thread, and so without decoding."""
     document = topology(folder, "every-frame", motion=False, extension={"address": address})
     subjects = {"images": run_of(document, clip, replaced=["sending"]), "grpc": run_of(document, clip)}
-    bare = {"what": "bare", "clip": str(clip.path), "address": address}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in subjects}
-    bare_s = []
-    for number in range(rounds):
-        bare_s.append(child_cpu_s(folder, bare))
-        for name in list(subjects)[:: -1 if number % 2 else 1]:
-            rows = _profile_of(subjects[name])[1:]
-            cells = [re.split(r"  +", row.strip()) for row in rows]
-            found[name].append({row[0]: float(row[-3 if len(row) > 4 else -2]) for row in cells})
-        print(number, {name: each[-1] for name, each in found.items()}, f"bare {bare_s[-1]:.3f}", flush=True)
+    bare_s: dict[str, list[float]] = {"bare call": [], "bare socket": []}
+    with _serving([str(CHILD.with_name("pipeline_bare.py"))]) as socket:
+        bare = {"clip": str(clip.path), "address": address, "socket": socket}
+        for number in range(rounds):
+            for name, each_s in bare_s.items():
+                each_s.append(child_cpu_s(folder, {"what": name, **bare}))
+            for name in list(subjects)[:: -1 if number % 2 else 1]:
+                rows = _profile_of(subjects[name])[1:]
+                cells = [re.split(r"  +", row.strip()) for row in rows]
+                found[name].append({row[0]: float(row[-3 if len(row) > 4 else -2]) for row in cells})
+            print(number, {name: each[-1] for name, each in (found | bare_s).items()}, flush=True)
     images = [one["extension: images"] for one in found["grpc"]]
     node = [one["extension"] + one["the rest"] for one in found["grpc"]]
     idle = [one["the rest"] for one in found["images"]]
-    per_frame = 1000 / clip.frames
+    added = [one - other for one, other in zip(node, idle, strict=True)]
+
+    def ms(seconds: Iterable[float]) -> dict[str, float]:
+        return spread([1000 * each / clip.frames for each in seconds])
+
     return {
         "frames": clip.frames,
-        "images_ms": spread([each * per_frame for each in images]),
-        "node_ms": spread([each * per_frame for each in node]),
-        "idle_ms": spread([each * per_frame for each in idle]),
-        "added_ms": spread([(one - other) * per_frame for one, other in zip(node, idle, strict=True)]),
-        "bare_ms": spread([each * per_frame for each in bare_s]),
-        "beyond_bare_ms": spread(
-            [(one - other - least) * per_frame for one, other, least in zip(node, idle, bare_s, strict=True)]
-        ),
+        "images_ms": ms(images),
+        "node_ms": ms(node),
+        "idle_ms": ms(idle),
+        "added_ms": ms(added),
+        "bare_ms": {name: ms(each) for name, each in bare_s.items()},
+        "beyond_ms": {
+            name: ms(one - other for one, other in zip(added, each, strict=True)) for name, each in bare_s.items()
+        },
         "rounds": found,
         "bare_rounds_s": bare_s,
     }
@@ -197,10 +236,6 @@ def _profile_of(subject: Mapping[str, Any]) -> list[str]:
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
     return lines[next(index for index, line in enumerate(lines) if line.startswith("node ")) :]
-
-
-def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    return [one / other for one, other in zip(ours, theirs, strict=True)]
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

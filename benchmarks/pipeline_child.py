@@ -19,7 +19,7 @@ import av
 import cv2
 import grpc  # noqa: F401 # loaded before the clock runs
 import numpy as np
-from pipeline_bare import bare
+from pipeline_bare import bare_call, bare_socket
 
 import framewire.capture
 import framewire.pipeline.live  # noqa: F401 # loaded before the clock runs
@@ -96,7 +96,8 @@ REPLACEMENTS: dict[str, tuple[type, Callable[..., Node]]] = {
 """What stands in the place of a node when the cost of the rest is asked for."""
 
 WORK: dict[str, Callable[[dict[str, Any]], float | None]] = {
-    "bare": bare,
+    "bare call": bare_call,
+    "bare socket": bare_socket,
     "decode": decode,
     "detect": detect,
     "pipeline": pipeline,

@@ -257,7 +257,10 @@ async def refusal(target: str, **options: Any) -> str:
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "(it does not speak gRPC); check the port"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "(it does not speak gRPC); check the port"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "(it wants TLS); take an endpoint with TLS"),
-        (b"", "(it closed the connection at once); see whether it wants TLS, and what its log says"),
+        (
+            b"",
+            "(it closed the connection at once); see whether just one side uses TLS, and what its log says",
+        ),
     ],
 )
 async def test_strangers_are_told_apart(answer: bytes, said: str) -> None:
@@ -276,7 +279,8 @@ async def test_a_server_of_tls_is_known_by_its_alert(certificate: Certificate) -
     # Some send an alert, some hang up; of those that do both, the alert may be lost.
     assert said in (
         "ADDRESS cannot be reached (it wants TLS); take an endpoint with TLS",
-        "ADDRESS cannot be reached (it closed the connection at once); see whether it wants TLS, and what its log says",
+        "ADDRESS cannot be reached (it closed the connection at once);"
+        " see whether just one side uses TLS, and what its log says",
     )
 
 

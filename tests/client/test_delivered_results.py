@@ -17,6 +17,7 @@ from crooked_servers import (
     Behaviour,
     Call,
     adding_a_last_word,
+    deaf_to_frames,
     ending_early,
     failing,
     honest,
@@ -167,6 +168,17 @@ async def test_a_client_that_is_closed_delivers_no_more() -> None:
             await asyncio.sleep(0)
         with pytest.raises(ClosedError, match="was closed"):
             await delivering
+
+
+async def test_leaving_a_client_twice_changes_nothing() -> None:
+    async with serving_crookedly(deaf_to_frames) as address, asyncio.timeout(20):
+        client = Client(address, SMALL, PATIENT)
+        async with client:
+            for timestamp in range(3):
+                await client.send(FRAME, timestamp)
+        assert client.lost == 3
+        await client.__aexit__(None, None, None)
+        assert client.lost == 3
 
 
 @contextmanager

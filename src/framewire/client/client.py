@@ -490,6 +490,8 @@ class Client:
         return PeerError(f"{self._target} cannot be reached ({words})", status="UNAVAILABLE", remedy=remedy)
 
     async def _close(self) -> None:
+        if self._is_closed:
+            return
         self.lost = self._session.end()
         self._is_over = self._is_closed = True
         self._changed.set()

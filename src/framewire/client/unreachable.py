@@ -23,7 +23,7 @@ _KNOWN = (
     (
         ("it closed the connection", "connection reset by peer", "broken pipe"),
         "it closed the connection at once",
-        "see whether it wants TLS, and what its log says",
+        "see whether just one side uses TLS, and what its log says",
     ),
     (
         ("hostname mismatch", "ip address mismatch"),
