@@ -122,7 +122,8 @@ class Client:
     """One session with an extension server, as an asynchronous context manager.
 
     Sending and receiving belong into two tasks: :meth:`send` waits for acknowledgements, and these are taken in while
-    the client is iterated. The iteration ends when :meth:`finish` was called and every frame is answered, or raises.
+    the client is iterated, or by :meth:`deliver`. Either ends when :meth:`finish` was called and every frame is
+    answered, or raises.
 
     Args:
         address: ``HOST:PORT``, ``tcp://HOST:PORT`` or ``unix:/path``.
