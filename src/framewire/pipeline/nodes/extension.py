@@ -158,7 +158,7 @@ class ExtensionNode(Node):
         self.sent += 1
         if problems:
             self.complain_of_answer(problems[0])
-        if entry.image is not None:
+        if entry.image is not None and inferences:
             # What was sent along and comes back is known already. In its published form, as the wire rounds numbers.
             sent = {_published(one) for one in entry.sent}
             fresh = [one for one in inferences if _published(one) not in sent] if sent else inferences
