@@ -27,6 +27,7 @@ from typing import Any
 
 import pipeline_camera
 import pipeline_report
+from calibration import calibrate
 from motion import machine
 from pipeline_clips import Recording, record, topology
 
@@ -191,16 +192,18 @@ def grpc(folder: Path, address: str, clip: Recording, rounds: int) -> dict[str, 
     subjects = {"images": run_of(document, clip, replaced=["sending"]), "grpc": run_of(document, clip)}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in subjects}
     bare_s: dict[str, list[float]] = {"bare call": [], "bare socket": []}
+    rounds_per_ms = []
     with _serving([str(CHILD.with_name("pipeline_bare.py"))]) as socket:
         bare = {"clip": str(clip.path), "address": address, "socket": socket}
         for number in range(rounds):
+            rounds_per_ms.append(calibrate(2).rounds_per_ms)
             for name, each_s in bare_s.items():
                 each_s.append(child_cpu_s(folder, {"what": name, **bare}))
             for name in list(subjects)[:: -1 if number % 2 else 1]:
                 rows = _profile_of(subjects[name])[1:]
                 cells = [re.split(r"  +", row.strip()) for row in rows]
                 found[name].append({row[0]: float(row[-3 if len(row) > 4 else -2]) for row in cells})
-            print(number, {name: each[-1] for name, each in (found | bare_s).items()}, flush=True)
+            print(number, {name: each[-1] for name, each in (found | bare_s).items()}, rounds_per_ms[-1], flush=True)
     images = [one["extension: images"] for one in found["grpc"]]
     node = [one["extension"] + one["the rest"] for one in found["grpc"]]
     idle = [one["the rest"] for one in found["images"]]
@@ -219,6 +222,7 @@ def grpc(folder: Path, address: str, clip: Recording, rounds: int) -> dict[str, 
         "beyond_ms": {
             name: ms(one - other for one, other in zip(added, each, strict=True)) for name, each in bare_s.items()
         },
+        "rounds_per_ms": spread(rounds_per_ms),
         "rounds": found,
         "bare_rounds_s": bare_s,
     }
