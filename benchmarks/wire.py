@@ -26,7 +26,6 @@ def messages() -> dict[str, Message]:
     return {
         "sample in shared memory": Message(300, 0, Sample(TIME, ContentReference(FRAME_BYTES, FRAME_BYTES))),
         "the same with 20 upstream entities": Message(300, 0, Sample(TIME, ContentReference(0, FRAME_BYTES), CARS)),
-        "embedded JPEG, 30 kB": Message(300, 0, Sample(TIME, memoryview(bytes(30_000)))),
         "embedded JPEG, 100 kB": Message(300, 0, Sample(TIME, bytes(100_000))),
         "embedded 1080p RGB24": Message(300, 0, Sample(TIME, bytes(FRAME_BYTES))),
         "the same with upstream motion": Message(300, 0, Sample(TIME, bytes(FRAME_BYTES), (MOTION,))),

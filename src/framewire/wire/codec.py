@@ -84,16 +84,14 @@ def _split(data: bytes, max_overhead_bytes: int | None) -> tuple[bytes, memoryvi
 
 def encode(message: Message) -> bytes:
     """Writes one message."""
-    payload = message.payload
-    if isinstance(payload, Sample) and isinstance(frame := payload.content, bytes | memoryview):
-        length = memoryview(frame).nbytes
-        # Of a small frame with inferences protobuf is the faster one; an empty one it leaves out.
-        if 0 < length < _MAX_EMBEDDED_BYTES and (length >= LARGE_BYTES or not payload.inferences):
-            return _embed(message, payload, frame)
     out = pb.MediaStreamMessage()
     out.sequence_number = message.sequence_number
     out.ack_sequence_number = message.ack_sequence_number
-    match payload:
+    match message.payload:
+        case Sample(content=bytes() | memoryview() as frame) as sample if (
+            LARGE_BYTES <= memoryview(frame).nbytes < _MAX_EMBEDDED_BYTES
+        ):
+            return _embed(out.SerializeToString(), sample, frame)
         case Sample() as sample:
             _write_sample(out.media_sample, sample)
         case Descriptor() as descriptor:
@@ -135,15 +133,12 @@ def _write_sample(out: pb.MediaSample, sample: Sample) -> None:
         add_inferences(out.inferences, sample.inferences)
 
 
-def _embed(message: Message, sample: Sample, frame: bytes | memoryview) -> bytes:
+def _embed(head: bytes, sample: Sample, frame: bytes | memoryview) -> bytes:
     """The message that protobuf would write, with the frame copied once and not three times."""
-    behind = b""
-    if sample.inferences:
-        rest = pb.MediaSample()
-        add_inferences(rest.inferences, sample.inferences)
-        behind = rest.SerializeToString()
-    numbers = message.sequence_number, message.ack_sequence_number, sample.timestamp
-    return join(*numbers, frame, behind)
+    before, behind = pb.MediaSample(), pb.MediaSample()
+    before.timestamp = sample.timestamp
+    add_inferences(behind.inferences, sample.inferences)
+    return join(head, before.SerializeToString(), frame, behind.SerializeToString())
 
 
 def _read_descriptor(descriptor: pb.MediaStreamDescriptor) -> Descriptor:

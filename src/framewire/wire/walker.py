@@ -20,7 +20,6 @@ _MAX_LENGTH = (1 << 31) - 1
 _MEDIA_SAMPLE, _CONTENT_BYTES = 6, 5
 _VARINT, _FIXED64, _LENGTH, _GROUP, _GROUP_END, _FIXED32 = 0, 1, 2, 3, 4, 5
 _MEDIA_SAMPLE_TAG, _CONTENT_BYTES_TAG, _BYTES_TAG = b"\x32", b"\x2a", b"\x0a"
-_SEQUENCE_NUMBER_TAG, _ACK_SEQUENCE_NUMBER_TAG, _TIMESTAMP_TAG = b"\x08", b"\x10", b"\x08"
 
 
 _Span = tuple[int, int, int]
@@ -76,35 +75,22 @@ def walk(data: bytes) -> Walk:
     return Walk(overhead_bytes, None, data)
 
 
-def join(number: int, ack: int, timestamp: int, frame: bytes | memoryview, behind: bytes) -> bytes:
+def join(head: bytes, before: bytes, frame: bytes | memoryview, behind: bytes) -> bytes:
     """Puts a message together around a frame.
 
     Args:
-        number: Its sequence number, of 64 bits.
-        ack: The sequence number that it acknowledges, of 64 bits.
-        timestamp: The sample's, of 64 bits.
+        head: The message's fields before its sample.
+        before: The sample's fields before its ``content_bytes``.
         frame: What is embedded, below 1 GiB.
-        behind: The sample's fields behind its ``content_bytes``.
-
-    Raises:
-        ValueError: A number does not fit.
+        behind: The sample's fields behind it.
     """
     view = memoryview(frame)
     if not view.c_contiguous:
         view = memoryview(bytes(view))
     opening = _BYTES_TAG + _length(view.nbytes)
     content = _CONTENT_BYTES_TAG + _length(len(opening) + view.nbytes) + opening
-    before = _number(_TIMESTAMP_TAG, timestamp)
     length = _length(len(before) + len(content) + view.nbytes + len(behind))
-    head = _number(_SEQUENCE_NUMBER_TAG, number) + _number(_ACK_SEQUENCE_NUMBER_TAG, ack)
     return b"".join((head, _MEDIA_SAMPLE_TAG, length, before, content, view, behind))
-
-
-def _number(tag: bytes, number: int) -> bytes:
-    """A field that is a number; nothing when it is 0, as protobuf writes it."""
-    if not 0 <= number < 1 << 64:
-        raise ValueError(f"{number} is not of 64 bits")
-    return tag + _length(number) if number else b""
 
 
 def _length(length: int) -> bytes:
