@@ -68,6 +68,11 @@ def at(problems: list[Problem], pointer: str) -> list[Problem]:
     return [problem for problem in problems if problem.pointer == pointer]
 
 
+def errors(problems: list[Problem]) -> list[Problem]:
+    """One slip is one error: what follows from it is not told."""
+    return [problem for problem in problems if problem.severity == "error"]
+
+
 def test_there_are_files_to_slip_in() -> None:
     assert len(texts()) == 8
     assert all(len(slips(what)) >= 20 for what in ("member", "type", "input", "parameter"))
@@ -76,22 +81,22 @@ def test_there_are_files_to_slip_in() -> None:
 @pytest.mark.parametrize(("name", "pointer"), slips("type"))
 def test_a_kind_of_node_that_is_none(name: str, pointer: str) -> None:
     problems, right = slipped(name, pointer, "type")
-    (problem,) = at(problems, pointer)
-    assert (problem.severity, problem.nearest) == ("error", right.rpartition(".")[2])
+    (problem,) = errors(problems)
+    assert (problem.pointer, problem.nearest) == (pointer, right.rpartition(".")[2])
 
 
 @pytest.mark.parametrize(("name", "pointer"), slips("input"))
 def test_an_input_that_is_no_node(name: str, pointer: str) -> None:
     problems, right = slipped(name, pointer, "input")
-    (problem,) = at(problems, pointer)
-    assert (problem.severity, problem.nearest) == ("error", right)
+    (problem,) = errors(problems)
+    assert (problem.pointer, problem.nearest) == (pointer, right)
 
 
 @pytest.mark.parametrize(("name", "pointer"), slips("parameter"))
 def test_a_parameter_that_is_not_declared(name: str, pointer: str) -> None:
     problems, right = slipped(name, pointer, "parameter")
-    (problem,) = at(problems, pointer)
-    assert (problem.severity, problem.nearest) == ("error", right.strip("${}"))
+    (problem,) = errors(problems)
+    assert (problem.pointer, problem.nearest) == (pointer, right.strip("${}"))
 
 
 @pytest.mark.parametrize(("name", "pointer"), slips("member"))
@@ -105,4 +110,4 @@ def test_a_member_that_is_unknown(name: str, pointer: str) -> None:
 def test_the_files_themselves_have_no_errors() -> None:
     for name in {name for name, _ in slips("type")}:
         problems = load_topology(texts()[name], {}, may_be_unset=True).problems
-        assert not [problem for problem in problems if problem.severity == "error"], name
+        assert not errors(list(problems)), name

@@ -261,8 +261,10 @@ def _lacks(one: Wired, feeds: list[Feed], what: str, allowed: str, findings: Fin
 
 
 def _one_only(one: Wired, feeds: list[Feed], what: str, findings: Findings) -> None:
-    for feed in feeds[1:]:
-        first = feeds[0].giver.title
+    # What a node of an unknown type gives is not known: its type is the mistake, and told already.
+    known = [feed for feed in feeds if feed.giver.node.is_known]
+    for feed in known[1:]:
+        first = known[0].giver.title
         findings.error(
             feed.place, f"{one.title} gets its {what} from {first} already", allowed=f"one input with {what}"
         )
