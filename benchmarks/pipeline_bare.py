@@ -126,6 +126,7 @@ async def _socket(clip: str, address: str) -> float:
                 images.places.release()
 
         def connection_lost(self, exc: Exception | None) -> None:
+            images.places.release(1 << 20)  # nobody waits any more, whatever is still to come
             over.set_result(None)
 
     transport, _ = await asyncio.get_running_loop().create_connection(Answers, host, int(port))

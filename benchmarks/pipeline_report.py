@@ -168,7 +168,7 @@ def _grpc(results: dict[str, Any]) -> str:
     everywhere, whole = grpc["all"], grpc["whole"]
     columns = {"CPU ms for each frame": everywhere}
     if whole:
-        columns[f"in {whole['runs']} of {everywhere['runs']} runs, on a whole core"] = whole
+        columns[f"on a whole core ({whole['runs']} of {everywhere['runs']} runs of the node)"] = whole
     rows = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     rows += [
         f"| {shown} | " + " | ".join(_spread(costs[name], ".2f") for costs in columns.values()) + " |"

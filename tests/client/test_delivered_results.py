@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -129,22 +130,75 @@ async def test_an_answer_to_no_frame_is_delivered() -> None:
     assert [number for _, number in found] == [2, 0]
 
 
-async def test_what_the_taker_raises_ends_it() -> None:
+@pytest.mark.parametrize(
+    "raised",
+    [RuntimeError("the taker broke"), StopIteration(), PeerError("another host fell over", status="UNAVAILABLE")],
+)
+async def test_what_the_taker_raises_ends_it_and_nothing_else(raised: Exception) -> None:
     taken: list[int] = []
 
     def take(result: Result) -> None:
         taken.append(result.sequence_number)
-        raise RuntimeError("the taker broke")
+        raise raised
 
     async with serving_crookedly(honest) as address, Client(address, SMALL, PATIENT) as client, asyncio.timeout(20):
+        delivering = asyncio.create_task(_error_of(client.deliver(take)))
+        await asyncio.sleep(0)
         for timestamp in range(3):
             await client.send(FRAME, timestamp)
-        with pytest.raises(RuntimeError, match="the taker broke"):
-            await client.deliver(take)
-        # What it has not taken is not lost.
+        assert await delivering is raised
+        # The session is well, and what was not taken is not lost.
+        await client.send(FRAME, 3)
         await client.finish()
+        assert [result.sequence_number async for result in client] == [3, 4, 5]
+    assert taken == [2]
+
+
+async def _error_of(work: Coroutine[Any, Any, None]) -> Exception | None:
+    # Caught here: a StopIteration cannot leave a task.
+    try:
+        await work
+    except RuntimeError as error:
+        return error.__cause__ if isinstance(error.__cause__, StopIteration) else error
+    except PeerError as error:
+        return error
+    return None
+
+
+async def test_a_taker_that_cancels_its_own_delivery_takes_no_more() -> None:
+    taken: list[int] = []
+
+    async with serving_crookedly(honest) as address, Client(address, SMALL, PATIENT) as client, asyncio.timeout(20):
+        delivering: list[asyncio.Task[None]] = []
+
+        def take(result: Result) -> None:
+            taken.append(result.sequence_number)
+            delivering[0].cancel()
+
+        for timestamp in range(3):
+            await client.send(FRAME, timestamp)
+        await client.finish()
+        delivering.append(asyncio.create_task(client.deliver(take)))
+        with pytest.raises(asyncio.CancelledError):
+            await delivering[0]
         assert [result.sequence_number async for result in client] == [3, 4]
     assert taken == [2]
+
+
+async def test_a_delivery_takes_the_place_of_one_that_is_cancelled() -> None:
+    found: list[int] = []
+    async with serving_crookedly(honest) as address, Client(address, SMALL, PATIENT) as client, asyncio.timeout(20):
+        first = asyncio.create_task(client.deliver(lambda result: None))
+        await asyncio.sleep(0)
+        with pytest.raises(ClosedError, match="delivers its results already"):
+            await client.deliver(lambda result: None)
+        first.cancel()
+        second = asyncio.create_task(client.deliver(lambda result: found.append(result.sequence_number)))
+        await asyncio.sleep(0)
+        await client.send(FRAME, 0)
+        await client.finish()
+        await second
+    assert found == [2]
 
 
 async def test_who_is_cancelled_leaves_the_rest() -> None:
@@ -170,15 +224,29 @@ async def test_a_client_that_is_closed_delivers_no_more() -> None:
             await delivering
 
 
-async def test_leaving_a_client_twice_changes_nothing() -> None:
+async def test_a_client_is_one_session() -> None:
     async with serving_crookedly(deaf_to_frames) as address, asyncio.timeout(20):
-        client = Client(address, SMALL, PATIENT)
+        client = Client(address, SMALL, ClientOptions(shared_memory_bytes=4096))
         async with client:
             for timestamp in range(3):
                 await client.send(FRAME, timestamp)
+            with pytest.raises(ClosedError, match="make another"):
+                await client.__aenter__()
+            assert client.in_flight == 3
         assert client.lost == 3
-        await client.__aexit__(None, None, None)
-        assert client.lost == 3
+        for _ in range(2):
+            with pytest.raises(ClosedError, match="a client is one session, and this one was open already"):
+                await client.__aenter__()
+            await client.__aexit__(None, None, None)
+            assert client.lost == 3
+
+
+async def test_a_client_that_found_nobody_is_not_tried_again() -> None:
+    client = Client("127.0.0.1:1", SMALL, ClientOptions(shared_memory_bytes=4096))
+    with pytest.raises(PeerError, match="cannot be reached"):
+        await client.__aenter__()
+    with pytest.raises(ClosedError, match="make another"):
+        await client.__aenter__()
 
 
 @contextmanager

@@ -148,6 +148,7 @@ class Client:
         self._sending = asyncio.Lock()
         self._leaving: int | None = None
         self._connection: Connection | None = None
+        self._delivery: asyncio.Future[None] | None = None
         self._failure: PeerError | None = None
         self._is_over = False
         self._is_closed = False
@@ -159,6 +160,8 @@ class Client:
         """Frames that were sent and never answered; known once the client is left."""
 
     async def __aenter__(self) -> Self:
+        if self._is_closed or self._connection is not None:
+            raise ClosedError("a client is one session, and this one was open already: make another")
         try:
             await self._open()
         except BaseException:
@@ -332,44 +335,65 @@ class Client:
                 yield self._result(event)
 
     async def deliver(self, take: Callable[[Result], None]) -> None:
-        """The same as the iteration, and cheaper: no task is woken for a result.
+        """The iteration, but cheaper: no task is woken for a result.
+
+        A result may come before who awaits :meth:`send` in another task, as `asyncio.wait_for` and `gather` do, knows
+        its number.
 
         Args:
-            take: Called with each result, as it comes; what it raises ends this. It must not block.
+            take: Called with each result, as it comes; what it raises ends this, and what it has not taken can be
+                delivered again. It must not block.
 
         Raises:
             PeerError: As the iteration does.
+            ClosedError: The client is not open, is closed, or delivers already.
         """
         connection = self._connection
         if connection is None:
             raise ClosedError("the client is not open")
-        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._delivery is not None and not self._delivery.done():
+            raise ClosedError("the client delivers its results already")
+        over = self._delivery = asyncio.get_running_loop().create_future()
+        failure: BaseException | None = None
 
         def arrived() -> None:
-            if over.done():
-                return
+            nonlocal failure
+            is_over = False
             try:
-                while (data := connection.take()) is not None:
-                    event = self._received(self._decoded(data))
-                    if isinstance(event, AnswerReceived):
-                        take(self._result(event))
-                if connection.ending is not None:
-                    over.set_result(None)
-            except Exception as error:
-                over.set_exception(error)
+                # Whoever cancels this task has all that was not taken yet.
+                while not over.done() and (data := connection.take()) is not None:
+                    result = self._result_in(data)
+                    if result is not None:
+                        take(result)
+                is_over = connection.ending is not None
+            except BaseException as error:  # into the task that waits, and not into the event loop
+                failure, is_over = error, True
+            if is_over and not over.done():
+                over.set_result(None)
 
         connection.listen(arrived)
         try:
             arrived()
             await over
+        finally:
+            connection.listen_no_more(arrived)
+        if failure is not None:
+            raise failure
+        try:
             self._check_ending(connection.ending)
             self._check_all_sent()
         except PeerError as error:
             self._over(error)
             raise
-        finally:
-            connection.listen(None)
         self._over(None)
+
+    def _result_in(self, data: bytes) -> Result | None:
+        try:
+            event = self._received(self._decoded(data))
+        except PeerError as error:
+            self._over(error)
+            raise
+        return self._result(event) if isinstance(event, AnswerReceived) else None
 
     def _result(self, event: AnswerReceived) -> Result:
         latency_s = None
@@ -491,9 +515,8 @@ class Client:
         return PeerError(f"{self._target} cannot be reached ({words})", status="UNAVAILABLE", remedy=remedy)
 
     async def _close(self) -> None:
-        if self._is_closed:
-            return
-        self.lost = self._session.end()
+        if not self._is_closed:
+            self.lost = self._session.end()
         self._is_over = self._is_closed = True
         self._changed.set()
         # First what needs no waiting, so that a cancellation leaves no file behind.

@@ -144,13 +144,14 @@ class Connection(asyncio.BufferedProtocol):
             self._flush()
         return message
 
-    def listen(self, arrived: Callable[[], None] | None) -> None:
-        """Has `arrived` called when there is something to :meth:`take`, and when the call is over.
-
-        Args:
-            arrived: Takes what there is, and raises nothing; None ends the listening.
-        """
+    def listen(self, arrived: Callable[[], None]) -> None:
+        """Has `arrived` called when there is something to :meth:`take`, and when the call ends. It raises nothing."""
         self._arrived = arrived
+
+    def listen_no_more(self, arrived: Callable[[], None]) -> None:
+        """Ends that, if nobody else listens meanwhile."""
+        if self._arrived is arrived:
+            self._arrived = None
 
     async def close(self) -> None:
         """Breaks the call off if it is not over, and closes the connection. Who waits is told that it is over."""

@@ -77,7 +77,7 @@ class Rectangle:
         if not (of[0] > 0 and of[1] > 0):
             raise InferenceError(f"a box cannot lie in a picture of {of[0]}x{of[1]} pixels", allowed="1x1 or more")
         left, top, right, bottom = x, y, x + width, y + height
-        lies_inside = left >= 0 and top >= 0 and right <= of[0] and bottom <= of[1]
+        lies_inside = 0 <= left <= right <= of[0] and 0 <= top <= bottom <= of[1]
         if not lies_inside:
             left, top = min(max(left, 0), of[0]), min(max(top, 0), of[1])
             right, bottom = min(max(right, 0), of[0]), min(max(bottom, 0), of[1])
