@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from crooked_servers import (
 
 from framewire.client import Client, ClientOptions, Match, Result
 from framewire.errors import ClosedError, PeerError
+from framewire.load.null_server import null_server
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
 
 SMALL = VideoFormat(Encoding.RAW, 4, 2, PixelFormat.RGB24)
@@ -249,26 +248,14 @@ async def test_a_client_that_found_nobody_is_not_tried_again() -> None:
         await client.__aenter__()
 
 
-@contextmanager
-def null_server() -> Iterator[str]:
-    """An extension in a process of its own; gives its address."""
-    command = [sys.executable, "-P", "-m", "framewire.load.null_server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize("is_iterated", [True, False])
 def test_uvloop_runs_a_client(is_iterated: bool) -> None:
     """Its transports are none of asyncio's classes, and it swallows what a protocol raises."""
     jpeg = VideoFormat(Encoding.JPG, 64, 64)
     found: list[int] = []
 
-    async def send_and_receive(address: str) -> None:
-        async with asyncio.timeout(20), Client(address, jpeg, PATIENT) as client:
+    async def send_and_receive() -> None:
+        async with null_server() as address, asyncio.timeout(20), Client(address, jpeg, PATIENT) as client:
 
             async def receive() -> None:
                 if is_iterated:
@@ -282,6 +269,5 @@ def test_uvloop_runs_a_client(is_iterated: bool) -> None:
             await client.finish()
             await receiving
 
-    with null_server() as address:
-        uvloop.run(send_and_receive(address))
+    uvloop.run(send_and_receive())
     assert found == list(range(2, 22))
