@@ -57,9 +57,15 @@ async def test_what_came_before_is_delivered_too() -> None:
             await client.send(FRAME, timestamp)
         assert (await anext(aiter(client))).sequence_number == 2
         await asyncio.sleep(0.3)  # the other two are here, and nothing more will come
-        delivering = asyncio.create_task(client.deliver(lambda result: found.append(result.sequence_number)))
-        while found != [3, 4]:
-            await asyncio.sleep(0.01)
+        both = asyncio.Event()
+
+        def take(result: Result) -> None:
+            found.append(result.sequence_number)
+            if len(found) == 2:
+                both.set()
+
+        delivering = asyncio.create_task(client.deliver(take))
+        await both.wait()
         await client.finish()
         await delivering
     assert found == [3, 4]
