@@ -46,7 +46,8 @@ class Images:
         self._clip = clip
         self._take = take
         self._loop = asyncio.get_running_loop()
-        self.thread = threading.Thread(target=self._make)
+        # A daemon: when the other end has left, nobody gives places back.
+        self.thread = threading.Thread(target=self._make, daemon=True)
 
     def _make(self) -> None:
         began_s = time.thread_time()
@@ -118,6 +119,7 @@ async def _socket(clip: str, address: str) -> float:
 
     class Answers(asyncio.Protocol):
         held = 0
+        is_finished = False
 
         def data_received(self, data: bytes) -> None:
             self.held += len(data)
@@ -126,13 +128,16 @@ async def _socket(clip: str, address: str) -> float:
                 images.places.release()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            images.places.release(1 << 20)  # nobody waits any more, whatever is still to come
-            over.set_result(None)
+            if self.is_finished:
+                over.set_result(None)
+            else:
+                over.set_exception(exc or ConnectionError("the other end has left"))
 
-    transport, _ = await asyncio.get_running_loop().create_connection(Answers, host, int(port))
+    transport, answers = await asyncio.get_running_loop().create_connection(Answers, host, int(port))
 
     def send(data: bytes | None) -> None:
         if data is None:
+            answers.is_finished = True
             transport.write_eof()
         else:
             transport.write(LENGTH.pack(len(data)) + data)
