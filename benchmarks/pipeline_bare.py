@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import av
 import cv2
@@ -151,7 +151,7 @@ async def _socket(clip: str, address: str) -> float:
 
 class _Answering(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._held = bytearray()
 
     def data_received(self, data: bytes) -> None:
@@ -159,7 +159,7 @@ class _Answering(asyncio.Protocol):
         held += data
         while len(held) >= LENGTH.size and len(held) >= (end := LENGTH.size + LENGTH.unpack_from(held)[0]):
             del held[:end]
-            self._transport.write(ANSWER)  # type: ignore[attr-defined] # it is one that writes
+            self._transport.write(ANSWER)
 
 
 async def _serve() -> None:

@@ -140,8 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         message = None
         while message is None and self._call.messages:
             message = self._call.take_message()
-        if self._call.has_words:
-            self._flush()
+        self._flush()
         return message
 
     def listen(self, arrived: Callable[[], None]) -> None:
@@ -216,8 +215,7 @@ class Connection(asyncio.BufferedProtocol):
         if transport.get_write_buffer_size() <= _BUFFER_BYTES:
             call.is_heard()
         call.receive(bytes(self._buffer[:nbytes]))
-        if call.has_words:
-            self._flush()
+        self._flush()
         self._wake()
         if call.ending is not None and not transport.is_closing():
             transport.close()

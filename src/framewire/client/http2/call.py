@@ -119,11 +119,6 @@ class Http2Call:
         """Whether everything that was sent is what the server allows."""
         return not self._unsent
 
-    @property
-    def has_words(self) -> bool:
-        """Whether there is something to :meth:`take`."""
-        return bool(self._out)
-
     def start(self) -> None:
         """Opens connection and call; messages may follow at once (section 3.4)."""
         settings = SETTING.pack(Setting.ENABLE_PUSH, 0) + SETTING.pack(Setting.INITIAL_WINDOW_SIZE, WINDOW_BYTES)
