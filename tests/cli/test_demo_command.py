@@ -105,6 +105,21 @@ def test_a_server_that_does_not_start(tmp_path: Path) -> None:
     assert "framewire: the server did not start: " in finished.stderr
 
 
+def test_a_server_that_has_ended_when_it_is_told_to_end(tmp_path: Path) -> None:
+    # What it has started holds its standard error open for a while longer.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, subprocess, sys\n"
+        "if 'serve' in sys.orig_argv:\n"
+        "    child = subprocess.Popen(['sh', '-c', 'sleep 1; echo no luck >&2'])\n"
+        "    os._exit(3)\n"
+    )
+    cv2.imwrite(str(tmp_path / "sky.png"), np.full((48, 64, 3), 200, np.uint8))
+    finished = framewire("demo", tmp_path / "sky.png", env={"PYTHONPATH": str(tmp_path)})
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1].startswith("framewire: the server did not start: no luck")
+    assert "Traceback" not in finished.stderr
+
+
 def test_a_source_that_there_is_not() -> None:
     assert refused("demo", "none.mp4").startswith("none.mp4 does not exist; allowed: ")
     assert "cannot be reached" in refused("demo", "rtsp://127.0.0.1:1/live", code=1)

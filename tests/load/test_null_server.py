@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,15 @@ async def test_what_the_generator_can_do_alone_is_measured_with_it() -> None:
         alone = await measure_alone(address, a_load(address), 0.1, asyncio.Event())
     assert alone is not None
     assert alone > 100
+
+
+async def test_it_may_have_ended_before_it_is_told_to() -> None:
+    async with null_server():
+        for children in Path("/proc/self/task").glob("*/children"):
+            for child in children.read_text().split():
+                if "null_server" in Path(f"/proc/{child}/cmdline").read_text():
+                    os.kill(int(child), signal.SIGKILL)
+        await asyncio.sleep(0.5)  # asyncio hears of it
 
 
 def test_nothing_of_the_current_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

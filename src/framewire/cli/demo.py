@@ -203,7 +203,8 @@ async def _server() -> AsyncIterator[str]:
     try:
         yield await _address(process)
     except BaseException:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it may have ended, and have been seen to
+            process.kill()
         _, log = await process.communicate()
         if log:
             say(log.decode(errors="replace").strip())

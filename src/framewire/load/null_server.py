@@ -8,6 +8,7 @@ Started as a process of its own: in ours it would take the time that is to be me
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -60,7 +61,8 @@ async def null_server() -> AsyncIterator[str]:
             raise PeerError("the empty server that the generator is measured with does not start", status="UNAVAILABLE")
         yield line.decode().strip()
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it may have ended, and have been seen to
+            process.kill()
         await process.wait()
 
 
