@@ -1,4 +1,4 @@
-"""The least that a node can cost: its images handed to a bare call of ``grpc.aio``, or to a bare socket.
+"""What stands beside the node: its images handed to a bare call of ``grpc.aio``, or to a bare socket.
 
 A thread decodes a clip, scales and encodes as the node does, so that both meet the same pace and the same busy core.
 That thread is not counted. The answers are thrown away.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from types import TracebackType
@@ -51,7 +52,7 @@ class Client:
 
     Sending and receiving belong into two tasks: :meth:`send` waits for acknowledgements, and these are taken in while
     the client is iterated, or by :meth:`deliver`. Either ends when :meth:`finish` was called and every frame is
-    answered, or raises.
+    answered, or raises. Everything belongs to the event loop that entered the client, but for :meth:`send_at_once`.
 
     Args:
         address: ``HOST:PORT``, ``tcp://HOST:PORT`` or ``unix:/path``.
@@ -67,6 +68,7 @@ class Client:
         self._format = video_format
         self._options = options or ClientOptions()
         self._most_answer_bytes = int(self._options.max_message_mib * (1 << 20))
+        self._lock = threading.RLock()  # of the session, the memory and the order in which frames leave
         self._session = ClientSession()
         self._memory: SharedMemoryFile | None = None
         self._slots: SlotAllocator | None = None
@@ -156,19 +158,24 @@ class Client:
         # One at a time: messages leave in the order of their numbers. Answers are taken in meanwhile, as a server may
         # stop reading until they are.
         async with self._sending:
-            offset = await self._room(data.nbytes)
-            message = self._next(data, timestamp, inferences, offset)
-            self._leaving = message.sequence_number
+            while (number := self._sent_number(data, timestamp, inferences)) is None:
+                self._changed.clear()
+                await self._changed.wait()
+            self._leaving = number
             try:
-                is_written = await self._write(message)
+                assert self._connection is not None
+                is_written = await self._connection.until_writable()
             finally:
                 self._leaving = None
             if not is_written:
                 raise await self._why_over()
-        return message.sequence_number
+        return number
 
     def send_at_once(self, frame: FrameBytes, timestamp: int, inferences: Sequence[Inference] = ()) -> int | None:
         """The same as :meth:`send` when there is nothing to wait for, and cheaper.
+
+        From any thread. The event loop is not woken for a frame that the system takes at once; the frame's result may
+        come before this returns to a thread that is not the loop's.
 
         Returns:
             The frame's sequence number; None when it was not sent, as there is no room, or the session is over.
@@ -178,21 +185,12 @@ class Client:
         """
         data = self._checked(frame, timestamp)
         connection = self._connection
-        if (
-            connection is None
-            or self._sending.locked()
-            or self._is_over
-            or self._session.state is not ClientState.STREAMING
-            or self._session.in_flight >= self._options.in_flight
-            or not connection.is_writable
-        ):
+        if connection is None or self._sending.locked() or not connection.is_writable:
             return None
-        offset = None
-        if self._slots is not None and (offset := self._slots.take(data.nbytes)) is None:
-            return None
-        message = self._next(data, timestamp, inferences, offset)
-        connection.write_at_once(encode(message))
-        return message.sequence_number
+        with self._lock:
+            if self._is_over or self._session.state is not ClientState.STREAMING:
+                return None
+            return self._sent_number(data, timestamp, inferences)
 
     def _checked(self, frame: FrameBytes, timestamp: int) -> memoryview:
         data = (frame.data if isinstance(frame, np.ndarray) else memoryview(frame)).cast("B")
@@ -205,6 +203,20 @@ class Client:
                 remedy="make the shared memory larger, or embed the frames",
             )
         return data
+
+    def _sent_number(self, data: memoryview, timestamp: int, inferences: Sequence[Inference]) -> int | None:
+        """Sends a frame if there is room for it now."""
+        with self._lock:
+            self._check_open()
+            if self._session.in_flight >= self._options.in_flight:
+                return None
+            offset = None
+            if self._slots is not None and (offset := self._slots.take(data.nbytes)) is None:
+                return None
+            message = self._next(data, timestamp, inferences, offset)
+            assert self._connection is not None
+            self._connection.write_at_once(encode(message))
+            return message.sequence_number
 
     def _next(self, data: memoryview, timestamp: int, inferences: Sequence[Inference], offset: int | None) -> Message:
         """The message of a frame that has its place."""
@@ -220,26 +232,14 @@ class Client:
         self.sent += 1
         return message
 
-    async def _room(self, length_bytes: int) -> int | None:
-        """Waits for room for a frame; returns its offset in the shared memory, None when frames are embedded."""
-        while True:
-            self._check_open()
-            if self._session.in_flight < self._options.in_flight:
-                if self._slots is None:
-                    return None
-                offset = self._slots.take(length_bytes)
-                if offset is not None:
-                    return offset
-            self._changed.clear()
-            await self._changed.wait()
-
     async def finish(self) -> None:
         """Says that no more frames come; the results of those in flight are still received."""
         async with self._sending:
-            if self._session.state is ClientState.STREAMING:
-                self._session.finish()
-                assert self._connection is not None
-                self._connection.finish()
+            with self._lock:
+                if self._session.state is ClientState.STREAMING:
+                    self._session.finish()
+                    assert self._connection is not None
+                    self._connection.finish()
 
     async def __aiter__(self) -> AsyncGenerator[Result, None]:
         """The results, as they come.
@@ -329,7 +329,8 @@ class Client:
             latency_s = time.perf_counter() - self._sent_at.pop(event.sequence_number)
             offset = self._slot_of.pop(event.sequence_number, None)
             if offset is not None and self._slots is not None:
-                self._slots.free(offset)
+                with self._lock:
+                    self._slots.free(offset)
             self._changed.set()
         sample = event.sample or Sample(event.sent_timestamp or 0)
         return Result(
@@ -344,7 +345,8 @@ class Client:
 
     def _received(self, message: Message) -> Accepted | AnswerReceived:
         try:
-            event = self._session.receive(message)
+            with self._lock:
+                event = self._session.receive(message)
             # Whoever sends a frame learns its number when it has left, and no answer can come before.
             if isinstance(event, AnswerReceived) and event.sequence_number == self._leaving:
                 raise ProtocolError(f"it answered frame {self._leaving} before it had all of it")
@@ -359,8 +361,9 @@ class Client:
             raise ClosedError("the session is over")
 
     def _over(self, failure: PeerError | None) -> None:
-        self._failure = failure
-        self._is_over = True
+        with self._lock:
+            self._failure = failure
+            self._is_over = True
         self._changed.set()
 
     async def _connect(self) -> Connection:
@@ -443,13 +446,14 @@ class Client:
         return PeerError(f"{self._target} cannot be reached ({words})", status="UNAVAILABLE", remedy=remedy)
 
     async def _close(self) -> None:
-        if not self._is_closed:
-            self.lost = self._session.end()
-        self._is_over = self._is_closed = True
+        with self._lock:
+            if not self._is_closed:
+                self.lost = self._session.end()
+            self._is_over = self._is_closed = True
+            # First what needs no waiting, so that a cancellation leaves no file behind.
+            if self._memory is not None:
+                self._memory.close()
         self._changed.set()
-        # First what needs no waiting, so that a cancellation leaves no file behind.
-        if self._memory is not None:
-            self._memory.close()
         if self._connection is not None:
             await self._connection.close()
 

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar, cast
+from typing import Self, cast
 
+from framewire.client.dial import dial
 from framewire.client.http2 import Ending, Http2Call
-from framewire.errors import ConfigurationError
 
 _BUFFER_BYTES = 1 << 16
 
 _CLOSE_S = 1.0
 """How long the event loop may take to let go of a connection."""
 
-_PATIENCE_S = 3.0
-"""How long one address of a host is tried before the next."""
-
-_ConnectionType = TypeVar("_ConnectionType", bound="Connection")
-
 
 class Connection(asyncio.BufferedProtocol):
     """One gRPC call over a connection of its own. Made by :meth:`open`, and to be closed.
 
-    One task writes and one reads, or is told with :meth:`listen`.
+    One task writes and one reads, or is told with :meth:`listen`. :meth:`write_at_once` is for any thread.
     """
 
     def __init__(self, call: Http2Call) -> None:
         self._call = call
+        # Of the call's state and of what is to be written. A transport calls back while it is written to.
+        self._lock = threading.RLock()
+        self._unwritten: list[bytes | memoryview] = []
+        self._is_loop_asked = False  # to write that
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
+        self._socket: socket.socket | None = None  # for other threads, where they may write by themselves
         # A view: asyncio's TLS takes slices of it, and those of an array would be copies.
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._transport: asyncio.Transport | None = None
@@ -66,7 +67,6 @@ class Connection(asyncio.BufferedProtocol):
             ConfigurationError: The host's name or the path is none.
             OSError: There is no connection; of TLS, ssl.SSLError.
         """
-        loop = asyncio.get_running_loop()
         call = Http2Call(
             "localhost" if target.startswith("unix:") else target,
             path,
@@ -76,23 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         )
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-        try:
-            if target.startswith("unix:"):
-                place = target.removeprefix("unix:")
-                path_given = "/" + place.lstrip("/") if place.startswith("//") else place
-                name = None if tls is None else "localhost"
-                _, connection = await loop.create_unix_connection(
-                    lambda: cls(call), path_given, ssl=tls, server_hostname=name
-                )
-            else:
-                connection = await _connect(lambda: cls(call), target, tls)
-        except OSError:
-            raise  # a wrong certificate is a ValueError as well
-        except ValueError:  # of names that are too long or empty in part, zeros, and what is no text
-            raise ConfigurationError(
-                f"address {target!r} is none", allowed="a host that can have a name, or a path"
-            ) from None
-        return connection
+        return await dial(lambda: cls(call), target, tls)
 
     @property
     def ending(self) -> Ending | None:
@@ -108,23 +92,37 @@ class Connection(asyncio.BufferedProtocol):
             False when the call is over.
         """
         self.write_at_once(message)
-        await self._until_writable()
+        return await self.until_writable()
+
+    async def until_writable(self) -> bool:
+        """Waits until the server and the system have taken what was sent, or have room for it.
+
+        Returns:
+            False when the call is over.
+        """
+        while self._call.ending is None and not self.is_writable:
+            writer = asyncio.get_running_loop().create_future()
+            self._writers.append(writer)
+            await writer
         return self._call.ending is None
 
     @property
     def is_writable(self) -> bool:
         """Whether a message can leave now, as far as is known."""
-        return self._call.ending is None and not self._is_paused and self._call.is_writable
+        is_clear = not self._is_paused and not self._is_loop_asked
+        return self._call.ending is None and is_clear and self._call.is_writable
 
     def write_at_once(self, message: bytes) -> None:
-        """Sends a message without waiting for anything."""
-        self._call.send(message)
-        self._flush()
+        """Sends a message without waiting for anything. From any thread, and in the order of the calls."""
+        with self._lock:
+            self._call.send(message)
+            self._flush()
 
     def finish(self) -> None:
         """Says that no more messages come."""
-        self._call.finish()
-        self._flush()
+        with self._lock:
+            self._call.finish()
+            self._flush()
 
     async def read(self) -> bytes | None:
         """The next message; None when the call is over and all its messages were read."""
@@ -138,9 +136,10 @@ class Connection(asyncio.BufferedProtocol):
     def take(self) -> bytes | None:
         """The next message of those that have arrived; None when there is none."""
         message = None
-        while message is None and self._call.messages:
-            message = self._call.take_message()
-        self._flush()
+        with self._lock:
+            while message is None and self._call.messages:
+                message = self._call.take_message()
+            self._flush()
         return message
 
     def listen(self, arrived: Callable[[], None]) -> None:
@@ -155,8 +154,10 @@ class Connection(asyncio.BufferedProtocol):
     async def close(self) -> None:
         """Breaks the call off if it is not over, and closes the connection. Who waits is told that it is over."""
         transport = self._transport
-        self._call.cancel()
-        self._flush()
+        with self._lock:
+            self._call.cancel()
+            self._flush()
+            self._let_go_of_socket()
         self._wake()
         if transport is None:
             return
@@ -167,17 +168,43 @@ class Connection(asyncio.BufferedProtocol):
             async with asyncio.timeout(_CLOSE_S):
                 await self._is_lost.wait()
 
-    async def _until_writable(self) -> None:
-        while self._call.ending is None and not self.is_writable:
-            writer = asyncio.get_running_loop().create_future()
-            self._writers.append(writer)
-            await writer
-
     def _flush(self) -> None:
-        pieces = self._call.take()
-        if pieces and self._transport is not None and not self._transport.is_closing():
-            # Joined: `writelines` of Python 3.12 heeds no mark of its own, and spins on an empty piece.
-            self._transport.write(b"".join(pieces))
+        """With the lock held: writes what is to be sent."""
+        self._unwritten += self._call.take()
+        if not self._unwritten or self._transport is None:
+            return
+        if threading.get_ident() == self._loop_thread:
+            pieces, self._unwritten = self._unwritten, []
+            if not self._transport.is_closing():
+                # Joined: `writelines` of Python 3.12 heeds no mark of its own, and spins on an empty piece.
+                self._transport.write(b"".join(pieces))
+        elif not self._is_loop_asked and not self._has_written_here():
+            self._is_loop_asked = True
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._catch_up)
+
+    def _has_written_here(self) -> bool:
+        """Writes from another thread than the loop's, which need not be woken for it; False when something is left."""
+        if self._socket is None or self._is_paused:
+            return False
+        data = b"".join(self._unwritten)
+        try:
+            written = self._socket.send(data)
+        except OSError:  # the loop meets it, too
+            written = 0
+        self._unwritten = [memoryview(data)[written:]] if written < len(data) else []
+        return not self._unwritten
+
+    def _catch_up(self) -> None:
+        with self._lock:
+            self._is_loop_asked = False
+            self._flush()
+        self._wake()
+
+    def _let_go_of_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def _wake(self) -> None:
         call = self._call
@@ -188,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
             if not self._reader.done():
                 self._reader.set_result(None)
             self._reader = None
-        if self._writers and (is_over or (call.is_writable and not self._is_paused)):
+        if self._writers and (is_over or self.is_writable):
             for writer in self._writers:
                 if not writer.done():
                     writer.set_result(None)
@@ -200,9 +227,16 @@ class Connection(asyncio.BufferedProtocol):
         """The connection is there."""
         # Not asserted: uvloop's transports have all that is asked of one, and are none.
         self._transport = cast("asyncio.Transport", transport)
+        self._loop, self._loop_thread = asyncio.get_running_loop(), threading.get_ident()
+        if isinstance(transport, asyncio.Transport) and transport.get_extra_info("ssl_object") is None:
+            # Told of every byte that it holds back, we know when others may write past it.
+            transport.set_write_buffer_limits(high=0)
+            with contextlib.suppress(OSError):  # no descriptor is left: the loop writes all
+                self._socket = transport.get_extra_info("socket").dup()
         # At once: the server's first words may be here already, and ours come before the answer to them.
-        self._call.start()
-        self._flush()
+        with self._lock:
+            self._call.start()
+            self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the loop is to put what arrives."""
@@ -212,10 +246,12 @@ class Connection(asyncio.BufferedProtocol):
         """Something has arrived."""
         transport, call = self._transport, self._call
         assert transport is not None
-        if transport.get_write_buffer_size() <= _BUFFER_BYTES:
-            call.is_heard()
-        call.receive(bytes(self._buffer[:nbytes]))
-        self._flush()
+        is_heard = transport.get_write_buffer_size() <= _BUFFER_BYTES
+        with self._lock:
+            if is_heard:
+                call.is_heard()
+            call.receive(bytes(self._buffer[:nbytes]))
+            self._flush()
         self._wake()
         if call.ending is not None and not transport.is_closing():
             transport.close()
@@ -227,80 +263,25 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """It does again."""
         self._is_paused = False
-        self._call.is_heard()
+        with self._lock:
+            self._call.is_heard()
         self._wake()
 
     def eof_received(self) -> None:
         """The server says no more; whether it still listens does not matter, as it can answer nothing."""
-        self._call.connection_lost("it closed the connection")
+        self._lost("it closed the connection")
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._call.connection_lost("it closed the connection" if exc is None else _words(exc))
+        self._lost("it closed the connection" if exc is None else _words(exc))
         self._is_lost.set()
         self._wake()
 
-
-async def _connect(make: Callable[[], _ConnectionType], target: str, tls: ssl.SSLContext | None) -> _ConnectionType:
-    """Connects to the first address of a host that answers."""
-    host, _, port = target.rpartition(":")
-    host = host.strip("[]")
-    loop = asyncio.get_running_loop()
-    addresses = await _addresses_of(host, int(port))
-    for index, address in enumerate(addresses):
-        is_last = index == len(addresses) - 1
-        try:
-            async with asyncio.timeout(None if is_last else _PATIENCE_S):
-                _, connection = await loop.create_connection(
-                    make, address, int(port), ssl=tls, server_hostname=None if tls is None else host
-                )
-            return connection
-        except OSError as error:  # a timeout is one
-            if is_last or isinstance(error, ssl.SSLError):
-                raise
-    raise OSError("it has no address")
-
-
-async def _addresses_of(host: str, port: int) -> list[str]:
-    """The addresses of a host, without those that are there twice.
-
-    In a thread of its own: a resolver that hangs would take those of the loop, and hold up the end of the process.
-    """
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[str]] = loop.create_future()
-
-    def tell(addresses: list[str], error: Exception | None) -> None:
-        if found.done():
-            return
-        if error is not None:
-            found.set_exception(error)
-        else:
-            found.set_result(addresses)
-
-    def ask() -> None:
-        addresses: list[str] = []
-        error: Exception | None = None
-        try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            addresses = list(dict.fromkeys(_with_zone(answer[4]) for answer in answers))
-        except (OSError, ValueError) as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop has gone meanwhile
-            loop.call_soon_threadsafe(tell, addresses, error)
-
-    try:
-        ipaddress.ip_address(host)
-        return [host]
-    except ValueError:
-        threading.Thread(target=ask, name="framewire resolver", daemon=True).start()
-        return await found
-
-
-def _with_zone(address: tuple[Any, ...]) -> str:
-    """An address as text, with the interface that an IPv6 address may belong to."""
-    host, zone = str(address[0]), address[3] if len(address) > 3 else 0
-    return f"{host}%{zone}" if zone and "%" not in host else host
+    def _lost(self, words: str) -> None:
+        with self._lock:
+            self._call.connection_lost(words)
+            self._let_go_of_socket()
 
 
 def reason_of_failure(error: OSError) -> str:

@@ -104,13 +104,21 @@ class ExtensionNode(Node):
         entry = Entry(sample)
         if self._wants(sample):
             entry.image = self._image(sample)
-        if entry.image is None and not self.passes_frames:
-            return
+        if entry.image is None:
+            if not self.passes_frames:
+                return
+            if len(self._line) >= MOST_HELD:
+                self.drop(HELD)
+                return
+            entry.is_settled = True
         sample.hold()
+        self._line.append(entry)
+        if entry.image is not None and self.has_left_at_once(entry):
+            return
         if threading.get_ident() == self._loop_thread:
-            self._line_up(entry)
+            self._go_on(entry)
         else:
-            self._surroundings.loop.call_soon_threadsafe(self._line_up, entry)
+            self._surroundings.loop.call_soon_threadsafe(self._go_on, entry)
 
     def _wants(self, sample: MediaSample) -> bool:
         if self._sampling.skip_samples_without_annotation and not sample.inferences:
@@ -135,19 +143,16 @@ class ExtensionNode(Node):
                 self.complain(error)
             return None
 
-    def _line_up(self, entry: Entry) -> None:
-        """On the loop: a frame takes its place."""
-        if entry.image is None:
-            entry.is_settled = True
-            if len(self._line) >= MOST_HELD:
-                self.drop(HELD)
-                entry.sample.release()
-                return
-        self._line.append(entry)
+    def _go_on(self, entry: Entry) -> None:
+        """On the loop: a frame is in its place."""
         if entry.image is None:
             self._let_go()
         else:
             self.submit(entry)
+
+    def has_left_at_once(self, entry: Entry) -> bool:
+        """On the thread that brought it: sends a frame without the loop, if that can be; else :meth:`submit` does."""
+        return False
 
     @abstractmethod
     def submit(self, entry: Entry) -> None:

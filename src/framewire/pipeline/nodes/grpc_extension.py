@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections import deque
 from typing import Any
@@ -59,12 +60,15 @@ class GrpcExtensionNode(ExtensionNode):
         self._address = definition.endpoint.url
         self._options = _client_options(definition, surroundings.pipeline)
         self._waiting: deque[Entry] = deque()
-        self._sent: dict[int, tuple[Entry, float]] = {}
         self._changed = asyncio.Event()
+        # Who brings a frame sends it, as long as nothing is before it. That may be another thread than the loop's.
+        self._lock = threading.Lock()
+        self._sent: dict[int, tuple[Entry, float]] = {}
+        self._coming = 0  # frames on their way into `_waiting`
+        self._client: Client | None = None  # None: frames go into `_waiting`
+        self._client_format: VideoFormat | None = None
         self._backoff = Backoff(AGAIN)
         self._task: asyncio.Task[None] | None = None
-        self._client: Client | None = None  # of the session, while frames can be sent
-        self._client_format: VideoFormat | None = None
         self._is_away = False
         self._leaving_since: float | None = None
         self._told: str | None = None  # status of the fault that was told last, until it is over
@@ -86,22 +90,32 @@ class GrpcExtensionNode(ExtensionNode):
             self._task.cancel()
             await asyncio.wait({self._task})
             self._task = None
-        for entry in self._unanswered():
+        for entry in (*self._unanswered(), *self._waiting):
             self.fail(entry, UNANSWERED)
+        self._waiting.clear()
 
     def submit(self, entry: Entry) -> None:
+        with self._lock:
+            self._coming -= 1
         if self._task is None:
             self.fail(entry, UNANSWERED)
         elif self._is_away and not self._surroundings.is_lossless:
             self.fail(entry, AWAY)
-        elif not self._has_left_at_once(entry):
+        else:
             self._waiting.append(entry)
             self._changed.set()
 
-    def _has_left_at_once(self, entry: Entry) -> bool:
-        """Sends a frame without waking the task that sends, when nothing is before it."""
-        client, image = self._client, entry.image
-        if client is None or self._waiting or image is None or image.video_format != self._client_format:
+    def has_left_at_once(self, entry: Entry) -> bool:
+        with self._lock:
+            if self._client is not None and self._has_left(self._client, entry):
+                return True
+            self._client = None  # what comes next is behind it
+            self._coming += 1
+            return False
+
+    def _has_left(self, client: Client, entry: Entry) -> bool:
+        image = entry.image
+        if image is None or image.video_format != self._client_format:
             return False
         try:
             entry.sent = scale_inferences(entry.sample.inferences, image.scaling)
@@ -112,6 +126,12 @@ class GrpcExtensionNode(ExtensionNode):
             return False
         self._sent[number] = (entry, time.monotonic())
         return True
+
+    def _leave_it_to_others(self, client: Client) -> None:
+        """The task has nothing to send: who brings the next frame may, if none is under way to the task."""
+        with self._lock:
+            if not self._coming:
+                self._client = client
 
     async def _run(self) -> None:
         while True:
@@ -138,7 +158,7 @@ class GrpcExtensionNode(ExtensionNode):
         """One session, from its first frame until its form changes, the pipeline ends, or it breaks."""
         failure: FramewireError | None = None
         async with Client(self._address, video_format, self._options) as client:
-            self._client, self._client_format = client, video_format
+            self._client_format = video_format
             try:
                 async with asyncio.TaskGroup() as tasks:
                     sending = tasks.create_task(self._send(client, video_format))
@@ -149,7 +169,8 @@ class GrpcExtensionNode(ExtensionNode):
             except* FramewireError as errors:
                 failure = _first(errors)
             finally:
-                self._client = None
+                with self._lock:
+                    self._client = None
         if failure is not None:
             raise failure
 
@@ -157,6 +178,7 @@ class GrpcExtensionNode(ExtensionNode):
         while True:
             while not self._waiting and not self._is_finishing:
                 self._changed.clear()
+                self._leave_it_to_others(client)
                 await self._changed.wait()
             if not self._waiting or _form_of(self._waiting[0]) != video_format:
                 await client.finish()
@@ -180,15 +202,18 @@ class GrpcExtensionNode(ExtensionNode):
                 raise
             finally:
                 self._leaving_since = None
-            self._sent[number] = (entry, time.monotonic())
+            with self._lock:
+                self._sent[number] = (entry, time.monotonic())
 
     def _take(self, result: Result) -> None:
         if result.match is not Match.MATCHED:
             if result.match is Match.UNKNOWN:
                 self.complain_of_answer(f"it acknowledges frame {result.sequence_number}, which it was not sent")
             return
-        # The client gives an answer only after `send` has told us the number, unless sending it failed after all.
-        entry, _ = self._sent.pop(result.sequence_number, (None, 0.0))
+        # Whoever sends at once holds the lock until the number is written down. When the task sends, the client gives
+        # an answer only after `send` has told us the number, unless sending it failed after all.
+        with self._lock:
+            entry, _ = self._sent.pop(result.sequence_number, (None, 0.0))
         if entry is None:
             return
         self._backoff.useful()
@@ -211,15 +236,16 @@ class GrpcExtensionNode(ExtensionNode):
                 raise PeerError(
                     f"{self._address} has not taken a frame for {_ANSWER_S:g} s", status="DEADLINE_EXCEEDED"
                 )
-            if any(now - since > _ANSWER_S for _, since in self._sent.values()):
+            with self._lock:
+                first_since = min((since for _, since in self._sent.values()), default=now)
+            if now - first_since > _ANSWER_S:
                 raise PeerError(
                     f"{self._address} has not answered a frame for {_ANSWER_S:g} s", status="DEADLINE_EXCEEDED"
                 )
 
     def _lose(self, error: FramewireError | None, cause: str = AWAY) -> None:
         """The session is over: what was not answered is sent again or counted."""
-        lost = [entry for entry, _ in self._sent.values()]
-        self._sent.clear()
+        lost = self._unanswered()
         if self._surroundings.is_lossless:
             self._waiting.extendleft(reversed(lost))
         else:
@@ -249,9 +275,9 @@ class GrpcExtensionNode(ExtensionNode):
         }
 
     def _unanswered(self) -> list[Entry]:
-        entries = [entry for entry, _ in self._sent.values()] + list(self._waiting)
-        self._sent.clear()
-        self._waiting.clear()
+        with self._lock:
+            entries = [entry for entry, _ in self._sent.values()]
+            self._sent.clear()
         return entries
 
 
