@@ -63,9 +63,9 @@ less what is left over in the same way when a node in its place makes the images
 
 {rows}
 
-A bare socket is what asyncio asks for such images: a thread hands them to the event loop, which writes each to a socket
-as it is, and a few bytes come back. The node writes from the thread that made the image, and so may come near it for all
-that it does besides. A bare call is what the node would stand on without a connection of its own
+A bare socket is what asyncio asks for such images: a thread hands them to the event loop, which writes each to a
+socket as it is, and a few bytes come back. The node writes from the thread that made the image, and so may come near it
+for all that it does besides. A bare call is what the node would stand on without a connection of its own
 ([0012](../adr/0012-client-connection.md)).
 
 The machine shares its cores with others: in some seconds a core does {rounds_per_ms:,.0f} rounds of hashing in a
