@@ -116,14 +116,19 @@ async def test_the_loop_need_not_be_awake() -> None:
     assert [(result.sequence_number, result.sent_timestamp) for result in found] == [(n + 2, n) for n in range(5)]
 
 
-@pytest.mark.parametrize(("memory_bytes", "runs_uvloop"), [(0, False), (4096, False), (0, True)])
-def test_threads_and_a_task_send_side_by_side(memory_bytes: int, runs_uvloop: bool) -> None:
+@pytest.mark.parametrize("way", ["embedded", "memory", "encrypted", "uvloop"])
+def test_threads_and_a_task_send_side_by_side(way: str, tmp_path: Path) -> None:
     server = Server()
     found: list[Result] = []
     spans = range(10_000, 10_300), range(20_000, 20_300), range(30_000, 30_150)
 
     async def send() -> Client:
-        options = ClientOptions(in_flight=8, shared_memory_bytes=memory_bytes)
+        options = ClientOptions(
+            in_flight=8,
+            shared_memory_bytes=4096 if way == "memory" else 0,
+            is_encrypted=certificate is not None,
+            trusted_certificates=certificate.text.encode() if certificate else None,
+        )
         async with Client(address, SMALL, options) as client, asyncio.timeout(PATIENCE_S):
             delivery = asyncio.create_task(client.deliver(found.append))
             threads = [asyncio.create_task(asyncio.to_thread(send_from_a_thread, client, span)) for span in spans[:2]]
@@ -134,14 +139,15 @@ def test_threads_and_a_task_send_side_by_side(memory_bytes: int, runs_uvloop: bo
             await delivery
         return client
 
-    with serving(server.process) as address:
-        client = uvloop.run(send()) if runs_uvloop else asyncio.run(send())
+    certificate = certificate_for(tmp_path / "own", "IP:127.0.0.1") if way == "encrypted" else None
+    with serving(server.process, certificate) as address:
+        client = uvloop.run(send()) if way == "uvloop" else asyncio.run(send())
     assert (client.sent, client.lost) == (750, 0)
     assert [message.sequence_number for message in server.heard] == [*range(2, 752)]
     samples = [message.payload for message in server.heard if isinstance(message.payload, Sample)]
     for span in spans:
         assert [sample.timestamp for sample in samples if sample.timestamp in span] == [*span]
-    if not memory_bytes:
+    if way != "memory":
         assert [bytes(sample.content) for sample in samples if isinstance(sample.content, memoryview | bytes)] == [
             frame(sample.timestamp) for sample in samples
         ]

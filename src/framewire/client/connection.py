@@ -31,7 +31,6 @@ class Connection(asyncio.BufferedProtocol):
         # Of the call's state and of what is to be written. A transport calls back while it is written to.
         self._lock = threading.RLock()
         self._unwritten: list[bytes | memoryview] = []
-        self._is_loop_asked = False  # to write that
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
         self._socket: socket.socket | None = None  # for other threads, where they may write by themselves
@@ -109,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_writable(self) -> bool:
         """Whether a message can leave now, as far as is known."""
-        is_clear = not self._is_paused and not self._is_loop_asked
+        is_clear = not self._is_paused and not self._unwritten
         return self._call.ending is None and is_clear and self._call.is_writable
 
     def write_at_once(self, message: bytes) -> None:
@@ -178,8 +177,7 @@ class Connection(asyncio.BufferedProtocol):
             if not self._transport.is_closing():
                 # Joined: `writelines` of Python 3.12 heeds no mark of its own, and spins on an empty piece.
                 self._transport.write(b"".join(pieces))
-        elif not self._is_loop_asked and not self._has_written_here():
-            self._is_loop_asked = True
+        elif not self._has_written_here():
             assert self._loop is not None
             self._loop.call_soon_threadsafe(self._catch_up)
 
@@ -197,7 +195,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _catch_up(self) -> None:
         with self._lock:
-            self._is_loop_asked = False
             self._flush()
         self._wake()
 
