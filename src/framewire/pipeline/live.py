@@ -21,6 +21,12 @@ from framewire.topology import Topology
 REST = "the rest"
 """In a profile: the event loop with its sessions and messages, threads of libraries, loading them."""
 
+_END_S = 30.0
+"""How long each node may wait for its last answers when a source has ended that does not wait for them."""
+
+_STOP_S = 5.0
+"""How long all may when the pipeline is told to end: whoever stops a container kills it after ten seconds."""
+
 
 class PipelineState(Enum):
     """Life cycle (topologies, section 7)."""
@@ -70,6 +76,7 @@ class LivePipeline:
         self._loop = asyncio.get_running_loop()
         self._publish = publish
         self._note = note
+        self._is_lossless = options.is_lossless
         self.topology_name = topology.name
         self.name = topology.pipeline_name
         self._envelope = Envelope(options.module, topology.pipeline_name)
@@ -108,17 +115,15 @@ class LivePipeline:
                 await node.open()
             await source.open()
             self._change(PipelineState.ACTIVE)
-            waits = [asyncio.ensure_future(event.wait()) for event in (source.ended, stop)]
+            ended, stopped = waits = [asyncio.ensure_future(event.wait()) for event in (source.ended, stop)]
             try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                self._change(PipelineState.DEACTIVATING)
+                await source.finish()
+                await self._finish(stopped)
             finally:
                 for wait in waits:
                     wait.cancel()
-            self._change(PipelineState.DEACTIVATING)
-            await source.finish()
-            # From the source on, so that what one still passes on finds the next one open.
-            for node in self.graph.processors:
-                await node.finish()
         finally:
             await source.close()
             for node in self.graph.processors:
@@ -132,6 +137,26 @@ class LivePipeline:
             self.profile.add_rest(REST, time.process_time() - begun_cpu_s)
         if source.error is not None:
             raise source.error
+
+    async def _finish(self, stopped: asyncio.Future[Any]) -> None:
+        """Has each node end what is under way; from the source on: what one passes on finds the next one open."""
+        deadline_s = None
+        for node in self.graph.processors:
+            finishing = asyncio.ensure_future(node.finish())
+            try:
+                # A source that waits for the extensions waits for the last answers, too.
+                patience_s = None if self._is_lossless else _END_S
+                await asyncio.wait({finishing, stopped}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                if stopped.done() and not finishing.done():
+                    deadline_s = deadline_s or time.monotonic() + _STOP_S
+                    await asyncio.wait({finishing}, timeout=max(0.0, deadline_s - time.monotonic()))
+            finally:
+                if not finishing.done():
+                    finishing.cancel()
+                    await asyncio.wait({finishing})
+            if not finishing.cancelled():
+                finishing.result()
+            await node.close()
 
     @property
     def hub_inputs(self) -> frozenset[str]:

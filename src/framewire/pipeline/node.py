@@ -158,7 +158,7 @@ class Node(ABC):
         """Called on the loop before the first frame; does not wait for anybody far away."""
 
     async def finish(self) -> None:  # noqa: B027 # many nodes have nothing to do here
-        """No more frames come: what is under way is finished and passed on, within a time of its own."""
+        """No more frames come: what is under way is finished and passed on. Cancelled when that takes too long."""
 
     async def close(self) -> None:  # noqa: B027 # many nodes have nothing to do here
         """Lets go of everything, at once."""

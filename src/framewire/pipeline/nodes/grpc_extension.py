@@ -30,9 +30,6 @@ _MOST_ANSWER_MIB = 16.0
 _ANSWER_S = 30.0
 """How long an answer may take before the connection is taken for dead."""
 
-_FINISH_S = 30.0
-"""How long the last answers may take when no more frames come."""
-
 _log = logging.getLogger(__name__)
 
 _EVENTS = {
@@ -72,18 +69,17 @@ class GrpcExtensionNode(ExtensionNode):
         self._is_away = False
         self._leaving_since: float | None = None
         self._told: str | None = None  # status of the fault that was told last, until it is over
-        self._is_finishing = False
+        self._finishing = asyncio.Event()
 
     async def open(self) -> None:
         await super().open()
         self._task = asyncio.create_task(self._run(), name=f"framewire node {self.name}")
 
     async def finish(self) -> None:
-        self._is_finishing = True
+        self._finishing.set()
         self._changed.set()
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_FINISH_S)
-        await self.close()
+            await asyncio.wait({self._task})
 
     async def close(self) -> None:
         if self._task is not None:
@@ -136,7 +132,7 @@ class GrpcExtensionNode(ExtensionNode):
     async def _run(self) -> None:
         while True:
             while not self._waiting:
-                if self._is_finishing:
+                if self._finishing.is_set():
                     return
                 self._changed.clear()
                 await self._changed.wait()
@@ -146,13 +142,19 @@ class GrpcExtensionNode(ExtensionNode):
             except FramewireError as error:
                 self._lose(error)
                 self._is_away = True
-                await asyncio.sleep(self._backoff.pause_s(time.monotonic()))
+                await self._pause()
                 self._is_away = False
             except Exception as error:
                 _log.exception("%s broke; this is a fault of framewire", self.name)
                 self.complain(f"the node broke ({_words(error)})")
                 self._lose(None, BROKEN)
-                await asyncio.sleep(self._backoff.pause_s(time.monotonic()))
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Between two sessions; a pipeline that ends and has nothing to send does not wait for its end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff.pause_s(time.monotonic())):
+                await (asyncio.Event() if self._waiting else self._finishing).wait()
 
     async def _session(self, video_format: VideoFormat) -> None:
         """One session, from its first frame until its form changes, the pipeline ends, or it breaks."""
@@ -176,7 +178,7 @@ class GrpcExtensionNode(ExtensionNode):
 
     async def _send(self, client: Client, video_format: VideoFormat) -> None:
         while True:
-            while not self._waiting and not self._is_finishing:
+            while not self._waiting and not self._finishing.is_set():
                 self._changed.clear()
                 self._leave_it_to_others(client)
                 await self._changed.wait()

@@ -20,9 +20,6 @@ from framewire.topology.parts import HttpHeaderCredentials, TlsEndpoint, Usernam
 IN_FLIGHT = 2
 """Requests at once: the next image is on its way while the extension works on one."""
 
-_FINISH_S = 30.0
-"""How long the last answers may take when no more frames come."""
-
 PAUSED = "extension-asked-for-a-pause"
 """Cause: the extension answered 503 a moment ago."""
 
@@ -66,8 +63,7 @@ class HttpExtensionNode(ExtensionNode):
         for _ in self._tasks:
             self._waiting.put_nowait(None)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_FINISH_S)
-        await self.close()
+            await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
         for task in self._tasks:
