@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from command_line import documents, eventually, running, serving
-from crooked_servers import deaf_to_frames, serving_crookedly
+from crooked_servers import Call, deaf_to_frames, serving_crookedly
 from pipeline_documents import grpc, hub, source, topology, written
 
 
@@ -33,6 +33,37 @@ def test_a_file_that_waits_for_its_extension_waits_at_its_end_too(tmp_path: Path
     kinds = [one["applicationProperties"]["eventType"].rpartition(".")[2] for one in documents(pipeline.stdout)]
     assert kinds.count("Inference") == 5
     assert "ai: 5;" in pipeline.stderr
+
+
+async def test_what_is_with_an_extension_is_answered_before_the_end(tmp_path: Path) -> None:
+    is_told = asyncio.Event()
+    heard = 0
+
+    async def hesitating(call: Call) -> None:
+        nonlocal heard
+        await call.accept()
+        async for frame in call.frames():
+            heard += 1
+            await is_told.wait()
+            await asyncio.sleep(0.1)
+            await call.answer(frame)
+
+    def story(address: str) -> str:
+        path = written(tmp_path, topology(source("test:size=160x90"), grpc("ai", f"tcp://{address}"), hub("ai")))
+        with running("run", path) as pipeline:
+            eventually(lambda: "Diagnostics.DataDropped" in pipeline.stdout, "frames that find no place")
+            pipeline.send_signal(signal.SIGINT)
+            eventually(lambda: '"state":"deactivating"' in pipeline.stdout)
+            loop.call_soon_threadsafe(is_told.set)
+            assert pipeline.end() == 0
+        assert "unanswered" not in pipeline.stderr
+        return pipeline.stdout
+
+    loop = asyncio.get_running_loop()
+    async with serving_crookedly(hesitating) as address:
+        out = await asyncio.to_thread(story, address)
+    assert heard == 8
+    assert out.count("Analytics.Inference") == 8
 
 
 async def test_whoever_is_told_to_end_does_not_wait_long_for_a_silent_extension(tmp_path: Path) -> None:
