@@ -30,8 +30,8 @@ _START_S = 30.0
 _SILENT_S = 15.0
 """A process that has not said how it is for so long hangs."""
 
-_END_S = 40.0
-"""How long a pipeline may take to deactivate: an extension is given 30 seconds for its last answers."""
+_END_S = 20.0
+"""How long a pipeline may take to deactivate: its source and then its extensions are given five seconds each."""
 
 _AGAIN = BackoffOptions(first_s=1.0, longest_s=60.0)
 """Pauses before a process that ended is started again."""
