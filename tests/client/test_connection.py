@@ -16,10 +16,10 @@ import grpc
 import pytest
 from certificates import Certificate, certificate_for
 
-from framewire.client import Client, ClientOptions
+from framewire.client import Client, ClientOptions, Match, Result
 from framewire.client.connection import Connection
 from framewire.client.http2 import Ending
-from framewire.errors import ConfigurationError, PeerError
+from framewire.errors import ClosedError, ConfigurationError, PeerError
 from framewire.model.format import Encoding, PixelFormat, VideoFormat
 from framewire.model.message import Descriptor, GraphIdentifier, Message, Sample
 from framewire.wire import METHOD, METHOD_PATH, SERVICE, encode
@@ -369,16 +369,85 @@ async def test_a_server_that_has_hung_up_and_does_not_read_holds_nobody() -> Non
             await sending
 
 
-async def test_an_answer_to_what_has_not_left_breaks_the_contract() -> None:
-    async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.3)  # the frame is on its way by then
-        writer.write(frame(0, 0, 1, prefixed(encode(Message(2, 2, Sample(0))))))
+@pytest.mark.parametrize("is_iterated", [True, False])
+async def test_who_sends_knows_the_number_before_an_answer_that_comes_early(is_iterated: bool) -> None:
+    told: list[str] = []
+    may_read, has_all = asyncio.Event(), asyncio.Event()
 
-    async with talking(answer_early) as target, asyncio.timeout(10), Client(target, SMALL) as client:
-        sending = asyncio.create_task(client.send(bytes(1 << 20), 1))
-        with pytest.raises(PeerError, match="it answered frame 2 before it had all of it"):
-            await anext(aiter(client))
-        sending.cancel()
+    async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        window = (1 << 30).to_bytes(4, "big")
+        writer.write(frame(8, 0, 0, window) + frame(8, 0, 1, window))
+        await reader.readexactly(1000)
+        for number in (2, 3):
+            writer.write(frame(0, 0, 1, prefixed(encode(Message(number, number, Sample(number))))))
+        await may_read.wait()
+        while len(await reader.read(1 << 20)):
+            pass
+
+    async def receive(client: Client) -> None:
+        if is_iterated:
+            async for result in client:
+                take(result)
+        else:
+            await client.deliver(take)
+
+    def take(result: Result) -> None:
+        told.append(f"answer {result.sequence_number} {result.match.name}")
+        if len(told) == 3:
+            has_all.set()
+
+    async def send(client: Client) -> None:
+        told.append(f"sent {await client.send(bytes(32 << 20), 1)}")
+
+    async with talking(answer_early) as target, asyncio.timeout(20), Client(target, SMALL) as client:
+        receiving = asyncio.create_task(receive(client))
+        sending = asyncio.create_task(send(client))
+        await asyncio.sleep(0.3)  # what is not to come has no event
+        assert not told
+        may_read.set()
+        await sending
+        await has_all.wait()
+        receiving.cancel()
+    assert told == ["sent 2", "answer 2 MATCHED", "answer 3 UNKNOWN"]
+
+
+async def test_who_leaves_with_an_answer_that_came_early_is_not_held() -> None:
+    async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1000)
+        writer.write(frame(0, 0, 1, prefixed(encode(Message(2, 2, Sample(2))))))
+
+    async with talking(answer_early) as target, asyncio.timeout(20):
+        async with Client(target, SMALL) as client:
+            receiving = asyncio.create_task(anext(aiter(client)))
+            sending = asyncio.create_task(client.send(bytes(1 << 20), 1))
+            await asyncio.sleep(0.3)
+        with pytest.raises(ClosedError, match="the session is over"):
+            await sending
+        assert (await receiving).match is not Match.MATCHED  # it is counted as lost already
+
+
+async def test_a_connection_that_ended_by_itself_is_closed_without_an_error() -> None:
+    """The call is over while the system has not taken all; then it takes it, and the connection ends by itself."""
+
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        window = (1 << 30).to_bytes(4, "big")
+        writer.write(frame(8, 0, 0, window) + frame(8, 0, 1, window))
+        await reader.readexactly(100_000)
+        writer.write(frame(3, 0, 1, (2).to_bytes(4, "big")))
+        await asyncio.sleep(0.3)
+        while await reader.read(1 << 20):
+            pass
+
+    async with talking(end) as target, asyncio.timeout(20):
+        connection = await Connection.open(target, METHOD_PATH)
+        await connection.read()
+        await asyncio.sleep(0.1)
+        connection.write_at_once(bytes(32 << 20))
+        assert await connection.read() is None
+        assert connection.ending is not None
+        assert connection.ending.status == "INTERNAL"
+        await asyncio.sleep(1.0)  # it goes while nobody looks
+        await connection.close()
 
 
 async def test_a_server_that_pings_and_reads_is_never_given_up_while_frames_pour_in() -> None:

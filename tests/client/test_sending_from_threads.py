@@ -224,6 +224,42 @@ async def test_what_the_system_has_no_room_for_follows_in_its_order() -> None:
     assert messages_in(bytes(received)) == messages
 
 
+async def test_who_waits_until_all_is_written_is_told_although_threads_write_too() -> None:
+    over = threading.Event()
+
+    def read(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.sendall(FRAME_HEAD.pack(0, 6, 4, 0, 0) + struct.pack("!HI", 4, (1 << 31) - 1))
+            peer.sendall(FRAME_HEAD.pack(0, 4, 8, 0, 0) + struct.pack("!I", (1 << 31) - 65_536))
+            while peer.recv(1 << 20):
+                pass
+
+    def write(connection: Connection) -> None:
+        while not over.is_set():
+            if connection.is_writable:
+                connection.write_at_once(b"thread")
+
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            reading = asyncio.create_task(asyncio.to_thread(read, listener))
+            connection = await Connection.open(f"127.0.0.1:{listener.getsockname()[1]}", METHOD_PATH)
+            async with asyncio.timeout(PATIENCE_S):
+                writing = asyncio.create_task(asyncio.to_thread(write, connection))
+                try:
+                    for _ in range(2000):
+                        assert await connection.write(b"task")
+                finally:
+                    over.set()
+                await writing
+            await connection.close()
+            await reading
+    finally:
+        sys.setswitchinterval(interval_s)
+
+
 def messages_in(data: bytes) -> list[bytes]:
     """Those of stream 1, read frame by frame."""
     position, body = len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), bytearray()

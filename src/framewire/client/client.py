@@ -76,7 +76,9 @@ class Client:
         self._sent_at: dict[int, float] = {}
         self._changed = asyncio.Event()
         self._sending = asyncio.Lock()
-        self._leaving: int | None = None
+        self._leaving: int | None = None  # the frame that `send` waits for
+        self._left = asyncio.Event()
+        self._early: Message | None = None  # the answer to it
         self._connection: Connection | None = None
         self._delivery: asyncio.Future[None] | None = None
         self._failure: PeerError | None = None
@@ -161,11 +163,14 @@ class Client:
             while (number := self._sent_number(data, timestamp, inferences, is_waited_for=True)) is None:
                 self._changed.clear()
                 await self._changed.wait()
+            assert self._connection is not None
             try:
-                assert self._connection is not None
                 is_written = await self._connection.until_writable()
             finally:
                 self._leaving = None
+                self._left.set()
+                if self._early is not None:
+                    self._connection.remind()
             if not is_written:
                 raise await self._why_over()
         return number
@@ -177,7 +182,8 @@ class Client:
         come before this returns to a thread that is not the loop's.
 
         Returns:
-            The frame's sequence number; None when it was not sent, as there is no room, or the session is over.
+            The frame's sequence number: it was sent, or is counted as lost. None when it was not sent, as there is no
+            room, or the session is over.
 
         Raises:
             FrameError: As of :meth:`send`.
@@ -219,6 +225,7 @@ class Client:
             self._connection.write_at_once(encode(message))
             if is_waited_for:
                 self._leaving = message.sequence_number
+                self._left.clear()
             return message.sequence_number
 
     def _next(self, data: memoryview, timestamp: int, inferences: Sequence[Inference], offset: int | None) -> Message:
@@ -292,11 +299,10 @@ class Client:
             is_over = False
             try:
                 # Whoever cancels this task has all that was not taken yet.
-                while not over.done() and (data := connection.take()) is not None:
-                    result = self._result_in(data)
-                    if result is not None:
-                        take(result)
-                is_over = connection.ending is not None
+                while not over.done() and (event := self._event_at_hand(connection)) is not None:
+                    if isinstance(event, AnswerReceived):
+                        take(self._result(event))
+                is_over = connection.ending is not None and self._early is None
             except BaseException as error:  # into the task that waits, and not into the event loop
                 failure, is_over = error, True
             if is_over and not over.done():
@@ -318,13 +324,22 @@ class Client:
             raise
         self._over(None)
 
-    def _result_in(self, data: bytes) -> Result | None:
+    def _event_at_hand(self, connection: Connection) -> Accepted | AnswerReceived | None:
+        """The next of what has arrived; None when there is none, or its frame has not left, as far as is known."""
         try:
-            event = self._received(self._decoded(data))
+            message = self._early
+            if message is None:
+                data = connection.take()
+                if data is None:
+                    return None
+                message = self._early = self._decoded(data)
+            if message.ack_sequence_number == self._leaving:
+                return None
+            self._early = None
+            return self._received(message)
         except PeerError as error:
             self._over(error)
             raise
-        return self._result(event) if isinstance(event, AnswerReceived) else None
 
     def _result(self, event: AnswerReceived) -> Result:
         latency_s = None
@@ -349,13 +364,9 @@ class Client:
     def _received(self, message: Message) -> Accepted | AnswerReceived:
         try:
             with self._lock:
-                event = self._session.receive(message)
-            # Whoever sends a frame learns its number when it has left, and no answer can come before.
-            if isinstance(event, AnswerReceived) and event.sequence_number == self._leaving:
-                raise ProtocolError(f"it answered frame {self._leaving} before it had all of it")
+                return self._session.receive(message)
         except ProtocolError as error:
             raise PeerError(f"{self._target} breaks the contract: {error}", status="OK") from error
-        return event
 
     def _check_open(self) -> None:
         if self._failure is not None:
@@ -397,11 +408,17 @@ class Client:
         """The next message, or None when the server ended the stream with OK."""
         if self._connection is None:
             raise ClosedError("the client is not open")
-        data = await self._connection.read()
-        if data is None:
-            self._check_ending(self._connection.ending)
-            return None
-        return self._decoded(data)
+        if self._early is None:
+            data = await self._connection.read()
+            if data is None:
+                self._check_ending(self._connection.ending)
+                return None
+            self._early = self._decoded(data)
+        # Who sends a frame knows its number before its answer comes, also where the system tells late that it has left.
+        while self._early.ack_sequence_number == self._leaving:
+            await self._left.wait()
+        message, self._early = self._early, None
+        return message
 
     def _check_ending(self, ending: Ending | None) -> None:
         if self._is_closed or ending is None:

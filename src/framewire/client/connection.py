@@ -99,17 +99,22 @@ class Connection(asyncio.BufferedProtocol):
         Returns:
             False when the call is over.
         """
-        while self._call.ending is None and not self.is_writable:
-            writer = asyncio.get_running_loop().create_future()
-            self._writers.append(writer)
+        while True:
+            # With the lock: what another thread is about to write would seem to be left over, and nobody would say that
+            # it was not.
+            with self._lock:
+                if self._call.ending is not None or self.is_writable:
+                    return self._call.ending is None
+                writer = asyncio.get_running_loop().create_future()
+                self._writers.append(writer)
             await writer
-        return self._call.ending is None
 
     @property
     def is_writable(self) -> bool:
         """Whether a message can leave now, as far as is known."""
-        is_clear = not self._is_paused and not self._unwritten
-        return self._call.ending is None and is_clear and self._call.is_writable
+        with self._lock:
+            is_clear = not self._is_paused and not self._unwritten
+            return self._call.ending is None and is_clear and self._call.is_writable
 
     def write_at_once(self, message: bytes) -> None:
         """Sends a message without waiting for anything. From any thread, and in the order of the calls."""
@@ -150,6 +155,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._arrived is arrived:
             self._arrived = None
 
+    def remind(self) -> None:
+        """Has who listens called once more, in the next turn of the loop."""
+        if self._arrived is not None:
+            asyncio.get_running_loop().call_soon(self._wake)
+
     async def close(self) -> None:
         """Breaks the call off if it is not over, and closes the connection. Who waits is told that it is over."""
         transport = self._transport
@@ -161,8 +171,9 @@ class Connection(asyncio.BufferedProtocol):
         if transport is None:
             return
         # What was said is with the system, or nobody reads it. TLS would wait for an answer that gRPC's servers do not
-        # give.
-        transport.abort()
+        # give. A transport that has told of its end is none any more.
+        if not self._is_lost.is_set():
+            transport.abort()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
                 await self._is_lost.wait()
