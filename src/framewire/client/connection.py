@@ -156,9 +156,9 @@ class Connection(asyncio.BufferedProtocol):
             self._arrived = None
 
     def remind(self) -> None:
-        """Has who listens called once more, in the next turn of the loop."""
+        """Has who listens called once more, in the next turn of the loop, whether anything has arrived or not."""
         if self._arrived is not None:
-            asyncio.get_running_loop().call_soon(self._wake)
+            asyncio.get_running_loop().call_soon(self._arrived)
 
     async def close(self) -> None:
         """Breaks the call off if it is not over, and closes the connection. Who waits is told that it is over."""
