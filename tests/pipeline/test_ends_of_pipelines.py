@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from command_line import documents, eventually, running, serving
-from crooked_servers import Call, deaf_to_frames, serving_crookedly
-from pipeline_documents import grpc, hub, source, topology, written
+from crooked_servers import Call, deaf_to_frames, honest, serving_crookedly
+from pipeline_documents import grpc, hub, motion, source, topology, written
+
+from framewire.client import Client, Result
+from framewire.errors import PeerError
+from framewire.pipeline import live
+from framewire.pipeline.live import LivePipeline, PipelineOptions, PipelineState
+from framewire.pipeline.nodes import grpc_extension
+from framewire.pipeline.nodes.motion_detection import MotionDetectionNode
+from framewire.topology import load_topology
 
 
 def changed(folder: Path, module: str, text: str) -> dict[str, str]:
@@ -94,3 +106,61 @@ def test_whoever_is_told_to_end_does_not_wait_for_an_extension_that_is_away(tmp_
         pipeline.until_said(r"ai: .* cannot be reached .*; trying again")
         assert pipeline.stop(signal.SIGINT) == 0
     assert "unanswered" not in pipeline.stderr
+
+
+def pipeline_of(*nodes: dict[str, Any]) -> LivePipeline:
+    loaded = load_topology(json.dumps(topology(source("test:size=160x90"), *nodes)), {})
+    assert loaded.topology is not None
+    return LivePipeline(loaded.topology, PipelineOptions(is_lossless=True), lambda _: None, lambda _: None)
+
+
+async def test_a_session_that_fails_in_the_moment_of_the_end_does_not_hold_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A group of tasks that fails swallows a cancellation of the same moment, which nobody can hit from outside."""
+    delivering = asyncio.Event()
+
+    class Failing(Client):
+        async def deliver(self, take: Callable[[Result], None]) -> None:
+            delivering.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise PeerError("it ended just now", status="UNAVAILABLE") from None
+
+    monkeypatch.setattr(grpc_extension, "Client", Failing)
+    monkeypatch.setattr(live, "_STOP_S", 0.1)
+    stop = asyncio.Event()
+    async with serving_crookedly(honest) as address, asyncio.timeout(20):
+        running_one = asyncio.create_task(pipeline_of(grpc("ai", f"tcp://{address}"), hub("ai")).run(stop))
+        await delivering.wait()
+        stop.set()
+        await running_one
+
+
+async def test_a_node_that_breaks_at_the_end_costs_those_behind_it_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = asyncio.Event()
+
+    async def slow(call: Call) -> None:
+        await call.accept()
+        async for frame in call.frames():
+            heard.set()
+            await asyncio.sleep(0.05)
+            await call.answer(frame)
+
+    async def broken(node: MotionDetectionNode) -> None:
+        raise RuntimeError(f"{node.name} broke")
+
+    monkeypatch.setattr(MotionDetectionNode, "finish", broken)
+    stop = asyncio.Event()
+    async with serving_crookedly(slow) as address, asyncio.timeout(20):
+        pipeline = pipeline_of(motion(), grpc("ai", f"tcp://{address}", "motion"), hub("ai"))
+        running_one = asyncio.create_task(pipeline.run(stop))
+        await heard.wait()
+        stop.set()
+        with pytest.raises(RuntimeError, match="motion broke"):
+            await running_one
+    extension = pipeline.graph.processors[1]
+    assert pipeline.state is PipelineState.INACTIVE
+    assert extension.counts.dropped == {}
+    assert extension.counts.inferred == extension.counts.received > 0

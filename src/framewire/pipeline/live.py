@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -26,6 +27,9 @@ _END_S = 30.0
 
 _STOP_S = 5.0
 """How long all may when the pipeline is told to end: whoever stops a container kills it after ten seconds."""
+
+_LEAST_S = 1.0
+"""What is left of that for a node behind one that took all of it."""
 
 
 class PipelineState(Enum):
@@ -111,23 +115,24 @@ class LivePipeline:
         cv2.setNumThreads(1)
         self._change(PipelineState.ACTIVATING)
         try:
-            for node in self.graph.processors:
-                await node.open()
-            await source.open()
-            self._change(PipelineState.ACTIVE)
-            ended, stopped = waits = [asyncio.ensure_future(event.wait()) for event in (source.ended, stop)]
-            try:
-                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                self._change(PipelineState.DEACTIVATING)
-                await source.finish()
-                await self._finish(stopped)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            async with AsyncExitStack() as closing:  # each, whatever another one raises; the source first
+                for node in reversed(self.graph.processors):
+                    closing.push_async_callback(node.close)
+                closing.push_async_callback(source.close)
+                for node in self.graph.processors:
+                    await node.open()
+                await source.open()
+                self._change(PipelineState.ACTIVE)
+                ended, stopped = waits = [asyncio.ensure_future(event.wait()) for event in (source.ended, stop)]
+                try:
+                    await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                    self._change(PipelineState.DEACTIVATING)
+                    await source.finish()
+                    await self._finish(stopped)
+                finally:
+                    for wait in waits:
+                        wait.cancel()
         finally:
-            await source.close()
-            for node in self.graph.processors:
-                await node.close()
             self._change(PipelineState.INACTIVE)
             await asyncio.sleep(0)  # what other threads have handed over comes first
         if self.profile is not None:
@@ -140,7 +145,8 @@ class LivePipeline:
 
     async def _finish(self, stopped: asyncio.Future[Any]) -> None:
         """Has each node end what is under way; from the source on: what one passes on finds the next one open."""
-        deadline_s = None
+        deadline_s: float | None = None
+        failure: BaseException | None = None
         for node in self.graph.processors:
             finishing = asyncio.ensure_future(node.finish())
             try:
@@ -149,14 +155,16 @@ class LivePipeline:
                 await asyncio.wait({finishing, stopped}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 if stopped.done() and not finishing.done():
                     deadline_s = deadline_s or time.monotonic() + _STOP_S
-                    await asyncio.wait({finishing}, timeout=max(0.0, deadline_s - time.monotonic()))
+                    await asyncio.wait({finishing}, timeout=max(_LEAST_S, deadline_s - time.monotonic()))
             finally:
                 if not finishing.done():
                     finishing.cancel()
                     await asyncio.wait({finishing})
             if not finishing.cancelled():
-                finishing.result()
+                failure = failure or finishing.exception()
             await node.close()
+        if failure is not None:
+            raise failure
 
     @property
     def hub_inputs(self) -> frozenset[str]:

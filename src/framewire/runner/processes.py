@@ -31,7 +31,7 @@ _SILENT_S = 15.0
 """A process that has not said how it is for so long hangs."""
 
 _END_S = 20.0
-"""How long a pipeline may take to deactivate: its source and then its extensions are given five seconds each."""
+"""How long a pipeline may take to deactivate: its source is given five seconds, and so are its extensions, together."""
 
 _AGAIN = BackoffOptions(first_s=1.0, longest_s=60.0)
 """Pauses before a process that ended is started again."""

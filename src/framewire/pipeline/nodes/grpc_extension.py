@@ -152,6 +152,9 @@ class GrpcExtensionNode(ExtensionNode):
 
     async def _pause(self) -> None:
         """Between two sessions; a pipeline that ends and has nothing to send does not wait for its end."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # a group that failed at the same moment has swallowed it
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._backoff.pause_s(time.monotonic())):
                 await (asyncio.Event() if self._waiting else self._finishing).wait()

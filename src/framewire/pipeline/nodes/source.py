@@ -72,8 +72,9 @@ class SourceNode(Node):
             capture = self.capture
         if capture is not None:
             capture.close()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, _CLOSE_S)
+        thread, self._thread = self._thread, None
+        if thread is not None:  # one that hangs is waited for once
+            await asyncio.to_thread(thread.join, _CLOSE_S)
 
     def _work(self) -> None:
         try:
