@@ -77,7 +77,7 @@ def busy_neighbours() -> Iterator[None]:
         for _ in range(len(os.sched_getaffinity(0)) - 1):
             neighbour = opened.enter_context(subprocess.Popen([sys.executable, "-S", "-c", work]))
             opened.callback(neighbour.kill)
-        time.sleep(0.5)  # they are starting
+        time.sleep(0.5)  # they are starting, and have no way to tell when they are busy
         yield
 
 

@@ -123,8 +123,8 @@ async def measure(client: Client, tree: ProcessTree, cell: Cell, window: Window)
                 else:
                     tasks.create_task(stream.run_at(clock, window.rate / cell.streams, number / cell.streams))
             await asyncio.sleep(window.warm_up_s)
-            # What waits in a slow server's queues at the start is no steady state. An event would cost each answer.
-            while clock.answers < warm:  # noqa: ASYNC110 # see above
+            # What waits in a slow server's queues at the start is no steady state.
+            while clock.answers < warm:  # noqa: ASYNC110 # an event would cost each answer that is measured
                 await asyncio.sleep(0.02)
             cpu = tree.cpu_seconds()
             own_cpu = time.process_time()

@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # The camera that misbehaves and the counting of what a process holds are the tests'.
 sys.path += [str(ROOT / "tests" / name) for name in ("rtsp", "soak")]
 
-from camera_behaviour import Behaviour  # noqa: E402 # behind the path above
-from camera_clips import clip_of_file, street_clip  # noqa: E402 # behind the path above
-from camera_server import RtspServer  # noqa: E402 # behind the path above
-from footprints import children_of, footprint_of, resident_bytes  # noqa: E402 # behind the path above
+from camera_behaviour import Behaviour  # noqa: E402 # it lies where `sys.path` leads only now
+from camera_clips import clip_of_file, street_clip  # noqa: E402 # it lies where `sys.path` leads only now
+from camera_server import RtspServer  # noqa: E402 # it lies where `sys.path` leads only now
+from footprints import children_of, footprint_of, resident_bytes  # noqa: E402 # it lies where `sys.path` leads only now
 
 CHILD = Path(__file__).with_name("pipeline_child.py")
 BACKOFF_S = 0.05

@@ -38,6 +38,12 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**plain, "PYTHONWARNINGS": "error", **(changes or {})}
 
 
+def changed_by(folder: Path, code: str) -> dict[str, str]:
+    """What makes Pythons run some code first: for a fault that nobody can cause, or a time that no option changes."""
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
 FRAMEWIRE: tuple[object, ...] = ("-m", "framewire")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from command_line import Finished, documents, eventually, framewire, memory_of, refused, running
+from command_line import Finished, changed_by, documents, eventually, framewire, memory_of, refused, running
 
 from framewire.sources import Scene, write_clip
 
@@ -78,17 +78,21 @@ def test_a_video(tmp_path: Path) -> None:
     assert summaries(finished) == summary(20)
 
 
-def test_a_server_that_takes_light_for_dark_is_found_out(tmp_path: Path) -> None:
-    # Loaded by every Python at its start; it spoils the server alone.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "if 'serve' in sys.orig_argv:\n"
-        "    from framewire.processors.builtin import color_intensity as spoilt\n"
-        "    spoilt._DARK, spoilt._LIGHT = spoilt._LIGHT, spoilt._DARK\n"
-    )
-    cv2.imwrite(str(tmp_path / "sky.png"), np.full((48, 64, 3), 200, np.uint8))
-    finished = framewire("demo", tmp_path / "sky.png", env={"PYTHONPATH": str(tmp_path)})
+def failed_with_server(folder: Path, *lines: str) -> Finished:
+    """The demo of a light image with a server, and nothing else, that runs some lines first; it has to fail."""
+    cv2.imwrite(str(folder / "sky.png"), np.full((48, 64, 3), 200, np.uint8))
+    code = "\n    ".join(("import sys\nif 'serve' in sys.orig_argv:", *lines))
+    finished = framewire("demo", folder / "sky.png", env=changed_by(folder, code))
     assert finished.returncode == 1
+    return finished
+
+
+def test_a_server_that_takes_light_for_dark_is_found_out(tmp_path: Path) -> None:
+    finished = failed_with_server(
+        tmp_path,
+        "from framewire.processors.builtin import color_intensity as spoilt",
+        "spoilt._DARK, spoilt._LIGHT = spoilt._LIGHT, spoilt._DARK",
+    )
     assert verdicts(finished) == ["dark", "dark"]
     said = finished.stderr.splitlines()
     assert said[2] == "frame 0 is light and the server says dark"
@@ -96,26 +100,17 @@ def test_a_server_that_takes_light_for_dark_is_found_out(tmp_path: Path) -> None
 
 
 def test_a_server_that_does_not_start(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'serve' in sys.orig_argv:\n    sys.modules['framewire.server'] = None\n"
-    )
-    cv2.imwrite(str(tmp_path / "sky.png"), np.full((48, 64, 3), 200, np.uint8))
-    finished = framewire("demo", tmp_path / "sky.png", env={"PYTHONPATH": str(tmp_path)})
-    assert finished.returncode == 1
+    finished = failed_with_server(tmp_path, "sys.modules['framewire.server'] = None")
     assert "framewire: the server did not start: " in finished.stderr
 
 
 def test_a_server_that_has_ended_when_it_is_told_to_end(tmp_path: Path) -> None:
-    # What it has started holds its standard error open for a while longer.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, subprocess, sys\n"
-        "if 'serve' in sys.orig_argv:\n"
-        "    child = subprocess.Popen(['sh', '-c', 'sleep 1; echo no luck >&2'])\n"
-        "    os._exit(3)\n"
+    finished = failed_with_server(
+        tmp_path,
+        "import os, subprocess",
+        "child = subprocess.Popen(['sh', '-c', 'sleep 1; echo no luck >&2'])",  # holds its standard error open
+        "os._exit(3)",
     )
-    cv2.imwrite(str(tmp_path / "sky.png"), np.full((48, 64, 3), 200, np.uint8))
-    finished = framewire("demo", tmp_path / "sky.png", env={"PYTHONPATH": str(tmp_path)})
-    assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1].startswith("framewire: the server did not start: no luck")
     assert "Traceback" not in finished.stderr
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "pipeline"))
 
-from command_line import documents, framewire, refused
+from command_line import changed_by, documents, framewire, refused
 from pipeline_documents import hub, motion, node, source, topology, typed, written
 
 EXTRAS = ("aiomqtt", "paho", "httpx", "prometheus_client", "fastapi", "starlette", "uvicorn", "matplotlib")
@@ -33,8 +32,7 @@ RUNNER = "pip install 'framewire[runner]'"
 
 
 def without(folder: Path, *missing: str) -> dict[str, str]:
-    (folder / "sitecustomize.py").write_text(_CORE_ALONE.format(missing=set(missing)))
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    return changed_by(folder, _CORE_ALONE.format(missing=set(missing)))
 
 
 def http_topology() -> dict[str, Any]:

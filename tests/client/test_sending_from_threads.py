@@ -33,6 +33,10 @@ PATIENCE_S = 20.0
 FRAME_HEAD = struct.Struct("!HBBBI")
 """Of HTTP/2: length (upper 16 and lower 8 bits), kind, flags, stream."""
 
+STREAM_WINDOW = FRAME_HEAD.pack(0, 6, 4, 0, 0) + struct.pack("!HI", 4, (1 << 31) - 1)
+NO_LIMITS = STREAM_WINDOW + FRAME_HEAD.pack(0, 4, 8, 0, 0) + struct.pack("!I", (1 << 31) - 65_536)
+"""A server's first words: the largest windows that there are."""
+
 Answers = Iterator[bytes]
 
 
@@ -186,9 +190,7 @@ async def test_what_the_system_has_no_room_for_follows_in_its_order() -> None:
     def read(listener: socket.socket) -> None:
         peer, _ = listener.accept()
         with peer:
-            settings = struct.pack("!HI", 4, (1 << 31) - 1)  # window of each stream
-            peer.sendall(FRAME_HEAD.pack(0, len(settings), 4, 0, 0) + settings)
-            peer.sendall(FRAME_HEAD.pack(0, 4, 8, 0, 0) + struct.pack("!I", (1 << 31) - 65_536))
+            peer.sendall(NO_LIMITS)
             assert may_read.wait(PATIENCE_S)
             while data := peer.recv(1 << 20):
                 received.extend(data)
@@ -230,8 +232,7 @@ async def test_who_waits_until_all_is_written_is_told_although_threads_write_too
     def read(listener: socket.socket) -> None:
         peer, _ = listener.accept()
         with peer:
-            peer.sendall(FRAME_HEAD.pack(0, 6, 4, 0, 0) + struct.pack("!HI", 4, (1 << 31) - 1))
-            peer.sendall(FRAME_HEAD.pack(0, 4, 8, 0, 0) + struct.pack("!I", (1 << 31) - 65_536))
+            peer.sendall(NO_LIMITS)
             while peer.recv(1 << 20):
                 pass
 

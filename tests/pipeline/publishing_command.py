@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import uuid
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from command_line import Running, documents, eventually, memory_of
+from command_line import Running, changed_by, documents, eventually, memory_of
 
 PREFIX = "Microsoft.VideoAnalyzer."
 INFERENCE = f"{PREFIX}Analytics.Inference"
@@ -96,10 +95,9 @@ def at_work(folder: Path, topology: Path, name: str, **limits: float) -> Iterato
 
     That is: the states in their order, no timestamp before the last one, and no process and no shared memory left.
     """
-    (folder / "sitecustomize.py").write_text(_IMPATIENT.format(limits=_PAUSES | limits))
     mark = uuid.uuid4().hex
-    path = f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    with Publishing("run", topology, "--name", name, env={"PYTHONPATH": path, _MARK: mark}) as pipeline:
+    env = {**changed_by(folder, _IMPATIENT.format(limits=_PAUSES | limits)), _MARK: mark}
+    with Publishing("run", topology, "--name", name, env=env) as pipeline:
         yield pipeline
         assert pipeline.stop(signal.SIGINT) == 0, pipeline.stderr
     states = [one["body"]["state"] for one in pipeline.messages if type_of(one) == STATE_CHANGED]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import documents, eventually, running, serving
+from command_line import changed_by, documents, eventually, running, serving
 from crooked_servers import Call, deaf_to_frames, honest, serving_crookedly
 from pipeline_documents import grpc, hub, motion, source, topology, written
 
@@ -25,15 +24,8 @@ from framewire.pipeline.nodes.motion_detection import MotionDetectionNode
 from framewire.topology import load_topology
 
 
-def changed(folder: Path, module: str, text: str) -> dict[str, str]:
-    """The environment of a process in which a module was changed: no option makes these times shorter or longer."""
-    package, _, name = module.rpartition(".")
-    (folder / "sitecustomize.py").write_text(f"from framewire.{package} import {name} as changed\n{text}\n")
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-
-
 def test_a_file_that_waits_for_its_extension_waits_at_its_end_too(tmp_path: Path) -> None:
-    env = changed(tmp_path, "pipeline.live", "changed._END_S = 0.1")
+    env = changed_by(tmp_path, "from framewire.pipeline import live\nlive._END_S = 0.1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     short = source("test:size=160x90,frames=5")
@@ -79,7 +71,7 @@ async def test_what_is_with_an_extension_is_answered_before_the_end(tmp_path: Pa
 
 
 async def test_whoever_is_told_to_end_does_not_wait_long_for_a_silent_extension(tmp_path: Path) -> None:
-    env = changed(tmp_path, "pipeline.live", "changed._END_S, changed._STOP_S = 3600.0, 0.2")
+    env = changed_by(tmp_path, "from framewire.pipeline import live\nlive._END_S, live._STOP_S = 3600.0, 0.2")
 
     def story(address: str) -> str:
         path = written(tmp_path, topology(source("test:size=160x90"), grpc("ai", f"tcp://{address}"), hub("ai")))
@@ -94,12 +86,12 @@ async def test_whoever_is_told_to_end_does_not_wait_long_for_a_silent_extension(
 
 
 def test_whoever_is_told_to_end_does_not_wait_for_an_extension_that_is_away(tmp_path: Path) -> None:
-    env = changed(
+    env = changed_by(
         tmp_path,
-        "pipeline.nodes.grpc_extension",
         "from framewire.pipeline import live\n"
+        "from framewire.pipeline.nodes import grpc_extension as node\n"
         "live._STOP_S = 3600.0\n"
-        "changed.AGAIN = type(changed.AGAIN)(first_s=3600.0, longest_s=3600.0)",
+        "node.AGAIN = type(node.AGAIN)(first_s=3600.0, longest_s=3600.0)\n",
     )
     path = written(tmp_path, topology(source("test:size=160x90"), grpc("ai", "tcp://127.0.0.1:1"), hub("ai")))
     with running("run", path, env=env) as pipeline:

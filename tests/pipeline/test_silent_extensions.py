@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from pathlib import Path
 
-from command_line import documents, eventually, framewire, running, serving
+from command_line import changed_by, documents, eventually, framewire, running, serving
 from crooked_servers import Call, serving_crookedly
 from pipeline_documents import grpc, hub, source, topology, typed, written
 
@@ -26,8 +25,7 @@ grpc_extension.ClientOptions = lambda **options: made(**options, handshake_timeo
 
 
 async def test_one_that_does_not_answer_is_left_and_asked_again(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(_IMPATIENT)
-    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    env = changed_by(tmp_path, _IMPATIENT)
     sessions = 0
 
     async def behave(call: Call) -> None:
@@ -81,8 +79,7 @@ extension.unscale_inferences = broken_once
 
 
 def test_a_node_that_breaks_costs_the_frame_alone(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(_BROKEN_ONCE)
-    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    env = changed_by(tmp_path, _BROKEN_ONCE)
     with serving() as server:
         scene = source("test:size=160x90,frames=100")
         path = written(tmp_path, topology(scene, grpc("ai", f"tcp://{server.address}"), hub("ai")))
@@ -96,8 +93,7 @@ def test_a_node_that_breaks_costs_the_frame_alone(tmp_path: Path) -> None:
 
 async def test_one_that_takes_no_frame_is_left_and_asked_again(tmp_path: Path) -> None:
     """By hand, as gRPC's own server reads a message ahead."""
-    (tmp_path / "sitecustomize.py").write_text(_IMPATIENT)
-    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    env = changed_by(tmp_path, _IMPATIENT)
     descriptor = encode(Message(1, 1, Descriptor(GraphIdentifier("", "takes", "nothing"))))
     sessions = 0
 

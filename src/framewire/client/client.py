@@ -122,7 +122,7 @@ class Client:
         try:
             async with asyncio.timeout(options.handshake_timeout_s):
                 # When it cannot be written the server has ended the stream, and reading tells why.
-                await self._write(self._session.open(descriptor))
+                await self._connection.write(encode(self._session.open(descriptor)))
                 answer = await self._read()
         except TimeoutError:
             raise PeerError(
@@ -398,11 +398,6 @@ class Client:
             raise self._unreachable(f"no answer within {options.handshake_timeout_s:g} s") from None
         except OSError as error:  # of TLS, too
             raise self._unreachable(reason_of_failure(error)) from None
-
-    async def _write(self, message: Message) -> bool:
-        """Sends a message; False when the server has ended the stream."""
-        assert self._connection is not None
-        return await self._connection.write(encode(message))
 
     async def _read(self) -> Message | None:
         """The next message, or None when the server ended the stream with OK."""

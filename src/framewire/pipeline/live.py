@@ -123,15 +123,13 @@ class LivePipeline:
                     await node.open()
                 await source.open()
                 self._change(PipelineState.ACTIVE)
-                ended, stopped = waits = [asyncio.ensure_future(event.wait()) for event in (source.ended, stop)]
-                try:
-                    await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                    self._change(PipelineState.DEACTIVATING)
-                    await source.finish()
-                    await self._finish(stopped)
-                finally:
-                    for wait in waits:
-                        wait.cancel()
+                ended, stopped = (asyncio.ensure_future(event.wait()) for event in (source.ended, stop))
+                closing.callback(ended.cancel)
+                closing.callback(stopped.cancel)
+                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                self._change(PipelineState.DEACTIVATING)
+                await source.finish()
+                await self._finish(stopped)
         finally:
             self._change(PipelineState.INACTIVE)
             await asyncio.sleep(0)  # what other threads have handed over comes first
