@@ -160,9 +160,11 @@ class Client:
         # One at a time: messages leave in the order of their numbers. Answers are taken in meanwhile, as a server may
         # stop reading until they are.
         async with self._sending:
-            while (number := self._sent_number(data, timestamp, inferences, is_waited_for=True)) is None:
+            while (number := self._sent_number(data, timestamp, inferences)) is None:
                 self._changed.clear()
                 await self._changed.wait()
+            self._leaving = number
+            self._left.clear()
             assert self._connection is not None
             try:
                 is_written = await self._connection.until_writable()
@@ -193,7 +195,7 @@ class Client:
         if connection is None or self._sending.locked() or not connection.is_writable:
             return None
         with self._lock:
-            if self._is_over or self._session.state is not ClientState.STREAMING or self._leaving is not None:
+            if self._is_over or self._session.state is not ClientState.STREAMING:
                 return None
             return self._sent_number(data, timestamp, inferences)
 
@@ -209,10 +211,8 @@ class Client:
             )
         return data
 
-    def _sent_number(
-        self, data: memoryview, timestamp: int, inferences: Sequence[Inference], *, is_waited_for: bool = False
-    ) -> int | None:
-        """Sends a frame if there is room for it now; nothing follows one that is waited for until it has left."""
+    def _sent_number(self, data: memoryview, timestamp: int, inferences: Sequence[Inference]) -> int | None:
+        """Sends a frame if there is room for it now."""
         with self._lock:
             self._check_open()
             if self._session.in_flight >= self._options.in_flight:
@@ -223,9 +223,6 @@ class Client:
             message = self._next(data, timestamp, inferences, offset)
             assert self._connection is not None
             self._connection.write_at_once(encode(message))
-            if is_waited_for:
-                self._leaving = message.sequence_number
-                self._left.clear()
             return message.sequence_number
 
     def _next(self, data: memoryview, timestamp: int, inferences: Sequence[Inference], offset: int | None) -> Message:
