@@ -10,22 +10,34 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping
 from pathlib import Path
 
-from command_line import PATIENCE_S, command, environment, serving
+from command_line import PATIENCE_S, changed_by, command, environment, serving
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "pipeline"))
 from pipeline_documents import hub, node, source, topology, written
 
 COLUMNS = 40
 
+_SLOW_TO_WRITE = """
+import time
+from framewire.hub import lines
+write = lines._write
+def slow(*arguments):
+    time.sleep(0.7)
+    return write(*arguments)
+lines._write = slow
+"""
+"""Messages are long under way to the terminal: a status line is due before they get there."""
 
-def shown_by(*arguments: object) -> str:
+
+def shown_by(*arguments: object, env: Mapping[str, str] | None = None) -> str:
     """What a command writes to a terminal that holds its stdout and its stderr."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
     with subprocess.Popen(
-        command(*arguments), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment()
+        command(*arguments), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment(env)
     ) as process:
         os.close(theirs)
         written_there = bytearray()
@@ -65,6 +77,14 @@ def test_run_cuts_it_and_leaves_nothing_of_it_between_messages(tmp_path: Path) -
     assert text.count('"eventType":"Microsoft.VideoAnalyzer.') >= 3
     # What comes last is whole.
     assert re.search(rf"inactive; camera: 25 frames, \d+\.\d/s; {name}: \d+.*; \d+ messages\n", text)
+
+
+def test_a_message_that_comes_late_to_the_terminal_has_a_line_of_its_own(tmp_path: Path) -> None:
+    scene = source("test:size=160x96,fps=10,frames=25")
+    document = topology(scene, node("MotionDetectionProcessor", "motion", "camera"), hub("motion"))
+    text = shown_by("run", written(tmp_path, document), env=changed_by(tmp_path, _SLOW_TO_WRITE))
+    status_lines(text)
+    assert text.count('"eventType":"Microsoft.VideoAnalyzer.') >= 3
 
 
 def test_send_leaves_nothing_of_it_between_results() -> None:

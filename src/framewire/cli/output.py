@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 from framewire.errors import FramewireError
@@ -15,6 +16,9 @@ _STATUS_S = 0.5
 _shown: list[str] = []
 """The status line that stands on the terminal, if any: there is one terminal."""
 
+_writing = threading.RLock()
+"""Held by who writes to that terminal: messages leave on a thread of their own."""
+
 
 def emit(text: str) -> None:
     """Prints a result on stdout at once, so that whoever reads a pipe sees it when it happens.
@@ -23,27 +27,37 @@ def emit(text: str) -> None:
         BrokenPipeError: Whoever read our output has gone.
         FramewireError: It cannot be written, for example on a full disk.
     """
-    make_way()
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise FramewireError(f"results cannot be written to stdout: {error.strerror}") from None
+    with room_for_results():
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise FramewireError(f"results cannot be written to stdout: {error.strerror}") from None
 
 
 def say(text: str, end: str = "\n") -> None:
     """Prints a line on stderr, in the place of a status line. That nobody can read it stops no command."""
-    clear = "\r\x1b[K" if _shown else ""
-    _shown.clear()
-    with contextlib.suppress(OSError):
-        print(clear + text, end=end, file=sys.stderr, flush=True)
+    with _writing, contextlib.suppress(OSError):
+        clear = "\r\x1b[K" if _shown else ""
+        _shown.clear()
+        # In one write: others may write to the terminal, too.
+        print(clear + text + end, end="", file=sys.stderr, flush=True)
 
 
-def make_way() -> None:
-    """Takes the status line away, for what is printed on stdout of the same terminal."""
-    if _shown and sys.stdout.isatty():
-        say("", end="")
+@contextlib.contextmanager
+def room_for_results() -> Iterator[None]:
+    """Takes the status line away and keeps it away, while something is written to stdout of the same terminal.
+
+    For any thread. A pipe or a file needs no room, and whoever does not read it holds up no line on stderr.
+    """
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        yield
+        return
+    with _writing:
+        if _shown:
+            say("", end="")
+        yield
 
 
 @contextlib.contextmanager
@@ -58,10 +72,15 @@ def status_line(line: Callable[[], str]) -> Iterator[None]:
         return
 
     def show() -> None:
-        text = line()
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # some say 0
-        say(text if len(text) < columns else text[: max(columns - 2, 0)] + "…", end="")
-        _shown.append(text)
+        if not _writing.acquire(blocking=False):
+            return  # a terminal that is held up (Ctrl-S) holds up nothing else
+        try:
+            text = line()
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # some say 0
+            say(text if len(text) < columns else text[: max(columns - 2, 0)] + "…", end="")
+            _shown.append(text)
+        finally:
+            _writing.release()
 
     async def keep_showing() -> None:
         while True:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framewire.cli.output import make_way, say, status_line
+from framewire.cli.output import room_for_results, say, status_line
 from framewire.cli.runner import certificates_for
 from framewire.cli.signals import end_on_interrupt, stopping_on_signals
 from framewire.cli.validate import read_document
@@ -102,7 +102,7 @@ async def _run(
         listen = read_listen(metrics)
     loaded = load(topology, settings, name)
     publishers = [
-        open_publisher("-", is_body_only=body_only, note=say),
+        open_publisher("-", is_body_only=body_only, note=say, around_write=room_for_results),
         *(
             open_publisher(
                 output,
@@ -118,7 +118,6 @@ async def _run(
     unread: list[BrokenPipeError] = []
 
     def publish(message: HubMessage) -> None:
-        make_way()
         for publisher in publishers:
             try:
                 publisher.publish(message)

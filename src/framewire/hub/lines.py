@@ -10,6 +10,7 @@ import select
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
@@ -36,15 +37,23 @@ class LinePublisher:
         is_body_only: Lines are the bodies of inference events alone, and other messages are left out.
         note: Takes a line for the operator.
         retry_s: How long to wait after a write that failed.
+        around_write: Entered for each write, on the thread that writes.
     """
 
     def __init__(
-        self, path: Path | None, *, is_body_only: bool, note: Callable[[str], None], retry_s: float = _RETRY_S
+        self,
+        path: Path | None,
+        *,
+        is_body_only: bool,
+        note: Callable[[str], None],
+        retry_s: float = _RETRY_S,
+        around_write: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._path = path
         self._is_body_only = is_body_only
         self._note = note
         self._retry_s = retry_s
+        self._around_write = around_write
         self._lines: deque[bytes] = deque()
         self._rest = b""
         self._rest_lines = 0
@@ -143,7 +152,7 @@ class LinePublisher:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            written, error = await thread.call(_write, self._file, self._rest)
+            written, error = await thread.call(self._write_in_turn, self._rest)
             self._account(written)
             # Whoever reads a named pipe may come back.
             if error is not None and error.errno == errno.EPIPE and self._path is None:
@@ -154,6 +163,10 @@ class LinePublisher:
             elif self._is_failing:
                 self._is_failing = False
                 self._note(f"{self._name} can be written again")
+
+    def _write_in_turn(self, content: bytes) -> tuple[int, OSError | None]:
+        with self._around_write():
+            return _write(self._file, content)
 
     def _take(self) -> None:
         lines: list[bytes] = []

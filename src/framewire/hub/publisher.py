@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -52,6 +53,7 @@ def open_publisher(
     outbox_mib: float = DEFAULT_OUTBOX_MIB,
     trusted_certificates: Path | None = None,
     note: Callable[[str], None] | None = None,
+    around_write: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Publisher:
     """Chooses where messages go. The publisher that is returned has still to be opened.
 
@@ -64,13 +66,15 @@ def open_publisher(
         outbox_mib: Most MiB of them; the oldest make room.
         trusted_certificates: A PEM file with the authorities that may vouch for the broker; None for the system's.
         note: Takes a line for the operator, on the loop; None logs it as a warning.
+        around_write: Entered for each write to standard output, on the thread that writes: who shares a terminal with
+            it can keep out of its way.
 
     Raises:
         ConfigurationError: The address is none, or MQTT is not installed.
     """
     say = note or logging.getLogger("framewire.hub").warning
     if spec is None or spec == "-":
-        return LinePublisher(None, is_body_only=is_body_only, note=say)
+        return LinePublisher(None, is_body_only=is_body_only, note=say, around_write=around_write)
     if is_broker(spec):
         from framewire.hub.mqtt import MqttOptions, MqttPublisher
 
