@@ -23,6 +23,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return certificate_for(tmp_path_factory.mktemp("certificates") / "camera", "DNS:camera-7.local")
 
 
+@pytest.mark.parametrize("transport", ["tcp", "http"])
 @pytest.mark.parametrize(
     ("is_listed", "options", "refusal"),
     [
@@ -35,10 +36,16 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     ],
 )
 def test_what_a_camera_has_to_prove(
-    is_listed: bool, options: dict[str, str], refusal: str | None, shown: Certificate, tmp_path: Path
+    *,
+    is_listed: bool,
+    options: dict[str, str],
+    refusal: str | None,
+    transport: str,
+    shown: Certificate,
+    tmp_path: Path,
 ) -> None:
     with RtspServer(street_clip(frames=100), tls=shown.context()) as server:
-        camera: dict[str, Any] = source("")
+        camera: dict[str, Any] = source("") | {"transport": transport}
         listed = {"trustedCertificates": typed("PemCertificateList", certificates=[shown.text])} if is_listed else {}
         camera["endpoint"] = typed("TlsEndpoint", url=server.url, validationOptions=options, **listed)
         with running("run", written(tmp_path, topology(camera, motion(), hub("motion")))) as pipeline:
@@ -49,6 +56,8 @@ def test_what_a_camera_has_to_prove(
     kind = event["applicationProperties"]["eventType"].removeprefix("Microsoft.VideoAnalyzer.Diagnostics.")
     if refusal is None:
         assert kind == "MediaSessionEstablished"
+        asked = {one.request.method for one in server.asked}
+        assert ("GET" in asked) is (transport == "http")
     else:
         assert kind == "NetworkError"
         assert event["body"]["details"][0]["message"] == refusal
