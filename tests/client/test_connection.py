@@ -414,6 +414,37 @@ async def test_who_sends_knows_the_number_before_an_answer_that_comes_early(
     assert told == ["sent 2", "answer 2 MATCHED", "answer 3 UNKNOWN"][: 1 + len(numbers)]
 
 
+@pytest.mark.parametrize("is_iterated", [True, False])
+async def test_an_answer_that_came_early_is_told_before_the_end(is_iterated: bool) -> None:
+    told: list[str] = []
+
+    async def answer_and_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        window = (1 << 30).to_bytes(4, "big")
+        writer.write(frame(8, 0, 0, window) + frame(8, 0, 1, window))
+        await reader.readexactly(1000)
+        writer.write(frame(0, 0, 1, prefixed(encode(Message(2, 2, Sample(2))))))
+        await asyncio.sleep(0.3)  # the answer is held by then
+        writer.write_eof()
+
+    async def receive(client: Client) -> None:
+        if is_iterated:
+            async for result in client:
+                take(result)
+        else:
+            await client.deliver(take)
+
+    def take(result: Result) -> None:
+        told.append(result.match.name)
+
+    async with talking(answer_and_go) as target, asyncio.timeout(20), Client(target, SMALL) as client:
+        sending = asyncio.create_task(client.send(bytes(32 << 20), 1))
+        with pytest.raises(PeerError, match="it closed the connection"):
+            await receive(client)
+        with pytest.raises(PeerError, match="it closed the connection"):
+            await sending
+    assert told == ["MATCHED"]
+
+
 async def test_who_leaves_with_an_answer_that_came_early_is_not_held() -> None:
     async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(1000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -14,34 +13,18 @@ from typing import Self
 import numpy as np
 
 from framewire.client.address import parse_address
-from framewire.client.connection import Connection, reason_of_failure
+from framewire.client.connection import Connection
 from framewire.client.http2 import Ending
+from framewire.client.inbox import Inbox
+from framewire.client.memory import FrameMemory
+from framewire.client.opening import opened, unreachable
 from framewire.client.options import ClientOptions, FrameBytes, Result
-from framewire.client.slots import SlotAllocator
-from framewire.client.trust import Trust
-from framewire.client.unreachable import reason_of
-from framewire.errors import (
-    ClosedError,
-    FrameError,
-    FramewireError,
-    PeerError,
-    ProtocolError,
-    SharedMemoryError,
-)
-from framewire.frames.shared_memory import SHARED_MEMORY_FOLDER, SharedMemoryFile, remove_abandoned
-from framewire.model.credentials import AUTHENTICATION_KEY, basic_token
+from framewire.errors import ClosedError, FrameError, FramewireError, PeerError, ProtocolError
 from framewire.model.format import VideoFormat
 from framewire.model.inference import Inference
-from framewire.model.message import (
-    Content,
-    ContentReference,
-    Descriptor,
-    GraphIdentifier,
-    Message,
-    Sample,
-)
+from framewire.model.message import ContentReference, Descriptor, GraphIdentifier, Message, Sample
 from framewire.session.client import Accepted, AnswerReceived, ClientSession, ClientState, Match
-from framewire.wire import METHOD_PATH, decode, encode
+from framewire.wire import encode
 
 _ENDING_S = 5.0
 """How long who takes in the answers may need to come to their end."""
@@ -67,19 +50,15 @@ class Client:
         self._target = parse_address(address)
         self._format = video_format
         self._options = options or ClientOptions()
-        self._most_answer_bytes = int(self._options.max_message_mib * (1 << 20))
         self._lock = threading.RLock()  # of the session, the memory and the order in which frames leave
         self._session = ClientSession()
-        self._memory: SharedMemoryFile | None = None
-        self._slots: SlotAllocator | None = None
-        self._slot_of: dict[int, int] = {}
+        self._memory: FrameMemory | None = None
+        self._place_of: dict[int, ContentReference] = {}
         self._sent_at: dict[int, float] = {}
         self._changed = asyncio.Event()
         self._sending = asyncio.Lock()
-        self._leaving: int | None = None  # the frame that `send` waits for
-        self._left = asyncio.Event()
-        self._early: Message | None = None  # the answer to it
         self._connection: Connection | None = None
+        self._inbox: Inbox | None = None
         self._delivery: asyncio.Future[None] | None = None
         self._failure: PeerError | None = None
         self._is_over = False
@@ -109,9 +88,8 @@ class Client:
     async def _open(self) -> None:
         options = self._options
         if options.shared_memory_bytes:
-            self._memory = _shared_memory(options)
-            self._slots = SlotAllocator(options.shared_memory_bytes)
-        self._connection = await self._connect()
+            self._memory = FrameMemory(options.shared_memory_bytes, options.shared_memory_mode)
+        self._connection, self._inbox = await opened(self._target, options)
         descriptor = Descriptor(
             options.identifier,
             options.configuration,
@@ -163,16 +141,9 @@ class Client:
             while (number := self._sent_number(data, timestamp, inferences)) is None:
                 self._changed.clear()
                 await self._changed.wait()
-            self._leaving = number
-            self._left.clear()
-            assert self._connection is not None
-            try:
-                is_written = await self._connection.until_writable()
-            finally:
-                self._leaving = None
-                self._left.set()
-                if self._early is not None:
-                    self._connection.remind()
+            connection, inbox = self._opened()
+            with inbox.holding_answer_to(number):
+                is_written = await connection.until_writable()
             if not is_written:
                 raise await self._why_over()
         return number
@@ -217,27 +188,18 @@ class Client:
             self._check_open()
             if self._session.in_flight >= self._options.in_flight:
                 return None
-            offset = None
-            if self._slots is not None and (offset := self._slots.take(data.nbytes)) is None:
+            content = data if self._memory is None else self._memory.put(data)
+            if content is None:
                 return None
-            message = self._next(data, timestamp, inferences, offset)
+            message = self._session.send(Sample(timestamp, content, inferences))
+            number = message.sequence_number
+            if isinstance(content, ContentReference):
+                self._place_of[number] = content
+            self._sent_at[number] = time.perf_counter()
+            self.sent += 1
             assert self._connection is not None
             self._connection.write_at_once(encode(message))
-            return message.sequence_number
-
-    def _next(self, data: memoryview, timestamp: int, inferences: Sequence[Inference], offset: int | None) -> Message:
-        """The message of a frame that has its place."""
-        content: Content = data
-        if offset is not None and self._memory is not None:
-            self._memory.buffer[offset : offset + data.nbytes] = data
-            content = ContentReference(offset, data.nbytes)
-        message = self._session.send(Sample(timestamp, content, inferences))
-        number = message.sequence_number
-        if offset is not None:
-            self._slot_of[number] = offset
-        self._sent_at[number] = time.perf_counter()
-        self.sent += 1
-        return message
+            return number
 
     async def finish(self) -> None:
         """Says that no more frames come; the results of those in flight are still received."""
@@ -283,9 +245,7 @@ class Client:
             PeerError: As the iteration does.
             ClosedError: The client is not open, is closed, or delivers already.
         """
-        connection = self._connection
-        if connection is None:
-            raise ClosedError("the client is not open")
+        connection, inbox = self._opened()
         if self._delivery is not None and not self._delivery.done():
             raise ClosedError("the client delivers its results already")
         over = self._delivery = asyncio.get_running_loop().create_future()
@@ -296,10 +256,10 @@ class Client:
             is_over = False
             try:
                 # Whoever cancels this task has all that was not taken yet.
-                while not over.done() and (event := self._event_at_hand(connection)) is not None:
+                while not over.done() and (event := self._event_at_hand(inbox)) is not None:
                     if isinstance(event, AnswerReceived):
                         take(self._result(event))
-                is_over = connection.ending is not None and self._early is None
+                is_over = inbox.is_over
             except BaseException as error:  # into the task that waits, and not into the event loop
                 failure, is_over = error, True
             if is_over and not over.done():
@@ -321,19 +281,11 @@ class Client:
             raise
         self._over(None)
 
-    def _event_at_hand(self, connection: Connection) -> Accepted | AnswerReceived | None:
-        """The next of what has arrived; None when there is none, or its frame has not left, as far as is known."""
+    def _event_at_hand(self, inbox: Inbox) -> Accepted | AnswerReceived | None:
+        """The next of what has arrived and is not held; None when there is none."""
         try:
-            message = self._early
-            if message is None:
-                data = connection.take()
-                if data is None:
-                    return None
-                message = self._early = self._decoded(data)
-            if message.ack_sequence_number == self._leaving:
-                return None
-            self._early = None
-            return self._received(message)
+            message = inbox.take()
+            return None if message is None else self._received(message)
         except PeerError as error:
             self._over(error)
             raise
@@ -342,10 +294,10 @@ class Client:
         latency_s = None
         if event.match is Match.MATCHED:
             latency_s = time.perf_counter() - self._sent_at.pop(event.sequence_number)
-            offset = self._slot_of.pop(event.sequence_number, None)
-            if offset is not None and self._slots is not None:
+            place = self._place_of.pop(event.sequence_number, None)
+            if place is not None and self._memory is not None:
                 with self._lock:
-                    self._slots.free(offset)
+                    self._memory.free(place)
             self._changed.set()
         sample = event.sample or Sample(event.sent_timestamp or 0)
         return Result(
@@ -377,39 +329,17 @@ class Client:
             self._is_over = True
         self._changed.set()
 
-    async def _connect(self) -> Connection:
-        options = self._options
-        metadata = []
-        if options.user is not None:
-            metadata.append((AUTHENTICATION_KEY, basic_token(options.user, options.password)))
-        tls = None
-        if options.is_encrypted:
-            trusted = options.trusted_certificates
-            tls = Trust(() if trusted is None else (trusted.decode("utf-8", "replace"),)).context()
-        try:
-            async with asyncio.timeout(options.handshake_timeout_s):
-                return await Connection.open(
-                    self._target, METHOD_PATH, metadata, tls=tls, most_message_bytes=self._most_answer_bytes
-                )
-        except TimeoutError:
-            raise self._unreachable(f"no answer within {options.handshake_timeout_s:g} s") from None
-        except OSError as error:  # of TLS, too
-            raise self._unreachable(reason_of_failure(error)) from None
+    def _opened(self) -> tuple[Connection, Inbox]:
+        if self._connection is None or self._inbox is None:
+            raise ClosedError("the client is not open")
+        return self._connection, self._inbox
 
     async def _read(self) -> Message | None:
         """The next message, or None when the server ended the stream with OK."""
-        if self._connection is None:
-            raise ClosedError("the client is not open")
-        if self._early is None:
-            data = await self._connection.read()
-            if data is None:
-                self._check_ending(self._connection.ending)
-                return None
-            self._early = self._decoded(data)
-        # Who sends a frame knows its number before its answer comes, also where the system tells late that it has left.
-        while self._early.ack_sequence_number == self._leaving:
-            await self._left.wait()
-        message, self._early = self._early, None
+        connection, inbox = self._opened()
+        message = await inbox.read()
+        if message is None:
+            self._check_ending(connection.ending)
         return message
 
     def _check_ending(self, ending: Ending | None) -> None:
@@ -421,14 +351,6 @@ class Client:
     def _check_all_sent(self) -> None:
         if self._session.state is ClientState.STREAMING:
             raise PeerError(f"{self._target} ended the stream before we did", status="OK")
-
-    def _decoded(self, data: bytes) -> Message:
-        try:
-            return decode(data, max_overhead_bytes=self._most_answer_bytes)
-        except ProtocolError as error:
-            raise PeerError(
-                f"{self._target} sent something else than the contract's messages: {error}", status="OK"
-            ) from None
 
     async def _why_over(self) -> FramewireError:
         """Why a frame could not leave.
@@ -447,15 +369,11 @@ class Client:
 
     def _peer_error(self, ending: Ending) -> PeerError:
         if ending.status == "UNAVAILABLE" and self._session.state is ClientState.AWAITING_ACCEPTANCE:
-            return self._unreachable(ending.details)
+            return unreachable(self._target, ending.details)
         text = ending.details or "no details"
         if ending.status == "UNIMPLEMENTED":
             return PeerError(f"{self._target} does not serve the extension contract ({text})", status=ending.status)
         return PeerError(f"{self._target} ended the stream with {ending.status}: {text}", status=ending.status)
-
-    def _unreachable(self, text: str) -> PeerError:
-        words, remedy = reason_of(text) or (text or "no details", "check the address, and that the server is running")
-        return PeerError(f"{self._target} cannot be reached ({words})", status="UNAVAILABLE", remedy=remedy)
 
     async def _close(self) -> None:
         with self._lock:
@@ -468,20 +386,3 @@ class Client:
         self._changed.set()
         if self._connection is not None:
             await self._connection.close()
-
-
-@functools.cache
-def _remove_abandoned_once() -> None:
-    """Once in a process is enough: who was killed is followed by another process, if by anything."""
-    remove_abandoned()
-
-
-def _shared_memory(options: ClientOptions) -> SharedMemoryFile:
-    _remove_abandoned_once()
-    try:
-        return SharedMemoryFile(options.shared_memory_bytes, mode=options.shared_memory_mode)
-    except OSError as error:
-        raise SharedMemoryError(
-            f"no shared memory can be made in {SHARED_MEMORY_FOLDER} ({error.strerror})",
-            remedy="see whether it is there and writable, or embed the frames",
-        ) from None
