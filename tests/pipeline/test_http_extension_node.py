@@ -132,7 +132,9 @@ def test_every_pause_that_is_asked_for_is_kept(tmp_path: Path) -> None:
         finished = framewire("run", path)
     assert finished.returncode == 0, finished.stderr
     assert len(requests.bodies) == 2
-    assert "40 extension-asked-for-a-pause" in finished.stderr
+    # On a busy machine a frame comes while both are still asking.
+    dropped = re.findall(r"(\d+) extension-(?:busy|asked-for-a-pause)", finished.stderr)
+    assert sum(map(int, dropped)) == 40, finished.stderr
 
 
 def test_a_fault_of_another_kind_is_told_too(tmp_path: Path) -> None:
