@@ -7,23 +7,25 @@ import json
 import re
 import time
 import uuid
-import zlib
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+from framewire.client.packing import PackingError, unpacked
 from framewire.client.trust import Trust
 from framewire.client.unreachable import reason_of
-from framewire.client.words import in_one_line
+from framewire.client.words import MOST_SHOWN, in_one_line
 from framewire.errors import BusyError, ClosedError, ConfigurationError, InferenceError, PeerError
 from framewire.model.inference import Inference
 from framewire.model.publish_reader import read_document
 
 try:
     import httpx
+
+    from framewire.client.http_credentials import ChallengeError, HttpCredentials
 except ImportError:
     raise ConfigurationError(
         "HTTP extensions need httpx, which is not installed", remedy="pip install 'framewire[pipeline]'"
@@ -34,9 +36,6 @@ DEFAULT_TIMEOUT_S = 10.0
 _MIB = 1 << 20
 _LONGEST_PAUSE_S = 300.0
 """A server that says it is busy for longer is asked again all the same."""
-
-_MOST_SHOWN = 200
-"""Characters of an extension's own words that go into an event."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What a header may be called (RFC 9110, section 5.6.2)."""
@@ -148,7 +147,7 @@ class HttpExtensionClient:
         self._wall_clock = wall_clock
         if user is None and url_user is not None:
             user, password = url_user, url_password
-        self._credentials = None if user is None else _Credentials(user, password)
+        self._credentials = None if user is None else HttpCredentials(user, password)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if header is not None:
             headers[_checked_name(header[0])] = _checked_value(*header)
@@ -203,7 +202,7 @@ class HttpExtensionClient:
             if (known := reason_of(str(error))) is not None:
                 raise NetworkError(f"{self.address} cannot be reached ({known[0]})", known[1]) from None
             raise NetworkError(
-                f"{self.address} cannot be reached ({in_one_line(str(error), _MOST_SHOWN) or type(error).__name__})"
+                f"{self.address} cannot be reached ({in_one_line(str(error), MOST_SHOWN) or type(error).__name__})"
             ) from None
         finally:
             # Only a hostile extension sends cookies without end, and none needs one.
@@ -216,7 +215,7 @@ class HttpExtensionClient:
         request = self._client.build_request("POST", self._url, content=image, headers=headers)
         try:
             response = await self._client.send(request, stream=True)
-        except _ChallengeError as error:
+        except ChallengeError as error:
             raise self._error(401, str(error)) from None
         try:
             if response.status_code == 401 and self._credentials is not None:
@@ -232,17 +231,17 @@ class HttpExtensionClient:
         if coding not in ("identity", "", "gzip", "x-gzip", "deflate"):
             raise self._error(
                 response.status_code,
-                f"the answer is packed with {in_one_line(coding, _MOST_SHOWN)!r}, which nobody asked for",
+                f"the answer is packed with {in_one_line(coding, MOST_SHOWN)!r}, which nobody asked for",
             )
         chunks: list[bytes] = []
         size_bytes = 0
         try:
-            async for chunk in _unpacked(response.aiter_raw(), coding, self._most_bytes):
+            async for chunk in unpacked(response.aiter_raw(), coding, self._most_bytes):
                 size_bytes += len(chunk)
                 if size_bytes > self._most_bytes:
                     raise self._error(response.status_code, f"the answer is larger than {self._most_bytes} bytes")
                 chunks.append(chunk)
-        except _PackingError:
+        except PackingError:
             raise self._error(response.status_code, "the answer is not packed as it says") from None
         return b"".join(chunks)
 
@@ -256,7 +255,7 @@ class HttpExtensionClient:
         if 300 <= status_code < 400:
             raise self._error(status_code, "the extension sends us elsewhere, which is not followed")
         if status_code != 200:
-            words = in_one_line(content[: 4 * _MOST_SHOWN].decode("utf-8", "replace"), _MOST_SHOWN)
+            words = in_one_line(content[: 4 * MOST_SHOWN].decode("utf-8", "replace"), MOST_SHOWN)
             raise self._error(status_code, words or httpx.codes.get_reason_phrase(status_code) or "no reason was given")
         if not content.strip():
             return (), ("the answer is empty; 204 says that nothing was found",)
@@ -271,75 +270,6 @@ class HttpExtensionClient:
 
     def _error(self, status_code: int, problem: str) -> ExtensionError:
         return ExtensionError(problem, status_code=status_code, target=self.address)
-
-
-class _PackingError(Exception):
-    """An answer cannot be unpacked."""
-
-
-class _ChallengeError(Exception):
-    """The extension asks for credentials in a way that is not known."""
-
-
-class _Credentials(httpx.Auth):
-    """Basic or Digest, whatever is asked for."""
-
-    def __init__(self, user: str, password: str) -> None:
-        self._user = user
-        self._password = password
-        self._chosen: httpx.Auth | None = None
-
-    def forget(self) -> None:
-        """They were refused: the next request is to find out once more what is wanted."""
-        self._chosen = None
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        try:
-            if self._chosen is not None:
-                yield from self._chosen.auth_flow(request)
-                return
-            response = yield request
-            if response.status_code != 401:
-                return
-            schemes = [
-                value.split(None, 1)[0].lower() for value in response.headers.get_list("www-authenticate") if value
-            ]
-            if "digest" not in schemes:
-                self._chosen = httpx.BasicAuth(self._user, self._password)
-                yield from self._chosen.auth_flow(request)
-                return
-            digest = httpx.DigestAuth(self._user, self._password)
-            flow = digest.auth_flow(request)
-            # Its own first request has been sent already.
-            next(flow)
-            try:
-                again = flow.send(response)
-            except StopIteration:
-                return
-            self._chosen = digest
-            yield again
-        except (LookupError, NotImplementedError, ValueError, httpx.ProtocolError) as error:
-            raise _ChallengeError(
-                f"the extension asks for credentials in an unknown way ({in_one_line(str(error), _MOST_SHOWN)})"
-            ) from None
-
-
-async def _unpacked(chunks: AsyncIterator[bytes], coding: str, most_bytes: int) -> AsyncIterator[bytes]:
-    """Unpacks gzip and deflate; a small answer that becomes a large one is given up on the way."""
-    if coding in ("identity", ""):
-        async for chunk in chunks:
-            yield chunk
-        return
-    # 32: a header of gzip or of zlib, whichever is there.
-    unpacker = zlib.decompressobj(32 + zlib.MAX_WBITS)
-    async for chunk in chunks:
-        waiting = chunk
-        while waiting and not unpacker.eof:
-            try:
-                yield unpacker.decompress(waiting, most_bytes + 1)
-            except zlib.error:
-                raise _PackingError from None
-            waiting = unpacker.unconsumed_tail
 
 
 def _checked_url(text: str) -> tuple[httpx.URL, str | None, str]:

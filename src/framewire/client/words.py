@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MOST_SHOWN = 200
+"""Characters of somebody's own words that go into an event."""
+
 
 def in_one_line(text: str, most_characters: int) -> str:
     """Somebody's words in one line, short, without what would move a terminal's cursor."""
