@@ -38,8 +38,9 @@ async def check(*arguments: str) -> Ended:
     return Ended(process.returncode, out.decode(), err.decode())
 
 
-def files_of_the_probe() -> list[Path]:
-    return list(Path("/dev/shm").glob("framewire-check-*"))
+def files_of_the_probe(pid: int) -> list[Path]:
+    """The shared memory of one process: others may check servers at the same time."""
+    return list(Path("/dev/shm").glob(f"framewire-check-{pid}-*"))
 
 
 async def test_a_right_server_gives_a_table_and_status_0() -> None:
@@ -138,15 +139,15 @@ async def test_an_interrupted_check_takes_its_shared_memory_with_it(stop: signal
     async with servers.serving(servers.NeverAcknowledges()) as address:
         process = await start(address, "--rule", "reference-outside", "--timeout", "60")
         for _ in range(1_000):
-            if files_of_the_probe():
+            if files_of_the_probe(process.pid):
                 break
             await asyncio.sleep(0.02)
-        assert files_of_the_probe()
+        assert files_of_the_probe(process.pid)
         process.send_signal(stop)
         _, err = await process.communicate()
     assert process.returncode == 1
     assert err.decode() == "framewire: interrupted\n"
-    assert not files_of_the_probe()
+    assert not files_of_the_probe(process.pid)
 
 
 async def test_wrong_usage_is_one_line_and_status_2(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import broken_servers as servers
@@ -25,10 +26,13 @@ from framewire.testing.conformance import (
 # One loop for all: grpc.aio does not like to see several in one process.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-QUICK = ProbeOptions(timeout_s=0.7)
+PATIENT = ProbeOptions(timeout_s=5)
+
+QUICK = ProbeOptions(timeout_s=2)
+"""For servers that fall silent: each silence is waited for."""
 
 
-async def verdicts(server, options=QUICK, *names) -> dict[str, Verdict]:
+async def verdicts(server, options=PATIENT, *names) -> dict[str, Verdict]:
     async with servers.serving(server) as address:
         rules = select_rules(names)
         return {result.rule.name: result.verdict async for result in judge_server(address, options, rules)}
@@ -41,7 +45,7 @@ def of(outcome: Outcome, found: dict[str, Verdict]) -> set[str]:
 @pytest.fixture(autouse=True)
 def nothing_stays_in_shared_memory():
     yield
-    assert not list(Path("/dev/shm").glob("framewire-check-*"))
+    assert not list(Path("/dev/shm").glob(f"framewire-check-{os.getpid()}-*"))
 
 
 async def test_a_right_server_passes_every_rule() -> None:
@@ -103,9 +107,13 @@ OTHERS = {
 
 @pytest.mark.parametrize("broken", [*OBSERVED, *OTHERS], ids=lambda server: server.__name__)
 async def test_a_fault_breaks_its_rules_and_no_others(broken) -> None:
-    found = await verdicts(broken())
+    expected = {**OBSERVED, **OTHERS}[broken]
+    found = await verdicts(broken(), ProbeOptions(timeout_s=0.7))
+    if of(Outcome.FAIL, found) != expected:
+        # On a busy machine a right answer takes longer than that.
+        found = await verdicts(broken())
     seen = {name: found[name].seen for name in of(Outcome.FAIL, found)}
-    assert set(seen) == {**OBSERVED, **OTHERS}[broken], seen
+    assert set(seen) == expected, seen
 
 
 async def test_every_rule_is_broken_by_some_server() -> None:
@@ -117,11 +125,11 @@ async def test_every_rule_is_broken_by_some_server() -> None:
 @pytest.mark.parametrize(
     ("server", "silent_rule", "seen"),
     [
-        (servers.NeverAcknowledges, "acknowledged-once", "no answer within 0.7 s to 1 of 1 samples (sequence 2)"),
-        (servers.WaitsForMoreFrames, "acknowledged-once", "no answer within 0.7 s to 1 of 1 samples (sequence 2)"),
-        (servers.ServesThreeCameras, "many-cameras", "no answer within 0.7 s to the descriptor (3 were served)"),
-        (servers.SwallowsExceptions, "torn-jpeg", "half a JPEG: no answer within 0.7 s to 1 of 3 samples (sequence 3)"),
-        (servers.TakesAnyHandle, "handle-fifo", "no answer within 0.7 s to the first message"),
+        (servers.NeverAcknowledges, "acknowledged-once", "no answer within 2 s to 1 of 1 samples (sequence 2)"),
+        (servers.WaitsForMoreFrames, "acknowledged-once", "no answer within 2 s to 1 of 1 samples (sequence 2)"),
+        (servers.ServesThreeCameras, "many-cameras", "no answer within 2 s to the descriptor (3 were served)"),
+        (servers.SwallowsExceptions, "torn-jpeg", "half a JPEG: no answer within 2 s to 1 of 3 samples (sequence 3)"),
+        (servers.TakesAnyHandle, "handle-fifo", "no answer within 2 s to the first message"),
     ],
 )
 async def test_silence_is_a_failure_in_time(server, silent_rule, seen) -> None:
@@ -131,16 +139,16 @@ async def test_silence_is_a_failure_in_time(server, silent_rule, seen) -> None:
 
 
 async def test_a_server_that_never_speaks_costs_one_wait_and_not_one_for_each_rule() -> None:
-    found = await verdicts(servers.Silent())
+    found = await verdicts(servers.Silent(), QUICK)
     assert of(Outcome.FAIL, found) == {"handshake", "credentials"}
-    assert found["handshake"].seen == "no answer within 0.7 s to the descriptor"
+    assert found["handshake"].seen == "no answer within 2 s to the descriptor"
     assert {found[name].seen for name in of(Outcome.NOT_SHOWN, found)} == {NO_SESSION}
 
 
 async def test_without_a_session_the_first_of_some_chosen_rules_fails() -> None:
     found = await verdicts(servers.Silent(), QUICK, "timestamps", "half-close")
     assert found["timestamps"].outcome is Outcome.FAIL
-    assert found["timestamps"].seen == f"{NO_SESSION}: no answer within 0.7 s to the descriptor"
+    assert found["timestamps"].seen == f"{NO_SESSION}: no answer within 2 s to the descriptor"
     assert found["half-close"].outcome is Outcome.NOT_SHOWN
 
 
@@ -194,19 +202,19 @@ async def test_what_a_right_server_does_not_show_is_no_failure(server, not_shown
 
 
 async def test_a_configuration_of_the_user_is_tried() -> None:
-    options = ProbeOptions(timeout_s=0.7, configuration='{"threshold": 80}')
+    options = ProbeOptions(timeout_s=5, configuration='{"threshold": 80}')
     found = await verdicts(servers.GoodServer(), options, "configuration-own")
     assert found["configuration-own"].seen == '{"threshold": 80} changed the answers of its own session only'
 
 
 async def test_the_base_configuration_goes_to_every_session() -> None:
-    options = ProbeOptions(timeout_s=0.7, base_configuration='{"threshold": 0}')
+    options = ProbeOptions(timeout_s=5, base_configuration='{"threshold": 0}')
     found = await verdicts(servers.GoodServer(), options, "every-frame")
     assert found["every-frame"].seen == "22 equal pictures, each got colorIntensity=light"
 
 
 async def test_a_server_that_wants_credentials_is_probed_with_them() -> None:
-    found = await verdicts(servers.WantsCredentials(), ProbeOptions(timeout_s=0.7, user="camera", password="secret"))
+    found = await verdicts(servers.WantsCredentials(), ProbeOptions(timeout_s=5, user="camera", password="secret"))
     assert of(Outcome.PASS, found) == set(found)
     assert found["credentials"].seen == ("camera was let in; UNAUTHENTICATED for none and dummyUserName:dummyPassword")
 

@@ -288,6 +288,7 @@ async def test_a_full_disk_is_told_once_and_stops_nothing() -> None:
     for number in range(5):
         publisher.publish(message(f"{number}"))
         await asyncio.sleep(0.005)
+    await until(lambda: bool(publisher.statistics().last_error))
     assert publisher.statistics().waiting == 5
     assert publisher.statistics().last_error == "/dev/full cannot be written: No space left on device"
     await publisher.close(0.05)

@@ -197,7 +197,7 @@ async def test_a_processor_that_keeps_a_view_is_warned_about_and_the_mapping_sti
                 assert (await client.finish()).code == "OK"
             assert int(kept[0][0]) == 255  # the camera has overwritten it, and reading it is still no crash
             kept.clear()
-            await eventually(lambda: not memory.is_mapped and not memory.is_open, within_s=1)
+            await eventually(lambda: not memory.is_mapped and not memory.is_open)
     told = [message for message in caplog.messages if "kept a view" in message]
     assert told == [
         "processor toy kept a view of a frame after process returned; the camera will overwrite it: "

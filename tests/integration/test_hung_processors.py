@@ -45,7 +45,7 @@ async def health(server: Server) -> str:
 
 
 async def test_an_embedded_frame_that_is_not_given_back_is_acknowledged_as_failed(over: threading.Event) -> None:
-    async with running(hanging(over), frame_timeout_s=0.2) as server, camera(server.address) as one:
+    async with running(hanging(over), frame_timeout_s=1.0) as server, camera(server.address) as one:
         await one.handshake(SMALL)
         held = await one.frame(bytes([HANGS]) * 24)
         behind = await one.frame(bytes([7]) * 24)
@@ -59,7 +59,7 @@ async def test_an_embedded_frame_that_is_not_given_back_is_acknowledged_as_faile
 
 async def test_a_frame_in_shared_memory_stays_unacknowledged_and_ends_its_session_alone(over: threading.Event) -> None:
     async with (
-        running(hanging(over), frame_timeout_s=0.2) as server,
+        running(hanging(over), frame_timeout_s=1.0) as server,
         camera(server.address) as one,
         camera(server.address) as other,
     ):
@@ -104,7 +104,7 @@ async def test_after_three_replacements_health_says_that_the_server_wants_a_rest
 
 
 async def test_draining_does_not_wait_for_a_worker_that_was_given_up(over: threading.Event) -> None:
-    async with running(hanging(over), frame_timeout_s=0.2) as server, camera(server.address) as one:
+    async with running(hanging(over), frame_timeout_s=1.0) as server, camera(server.address) as one:
         await one.handshake(SMALL)
         number = await one.frame(bytes([HANGS]) * 24)
         await one.answer(number)

@@ -152,8 +152,10 @@ async def test_no_frame_is_processed_that_has_waited_longer_than_it_may() -> Non
     async with (
         running(gated(gate, record), when_busy="latest", max_age_ms=200) as server,
         four_cameras(server) as cameras,
+        camera(server.address) as ageless,
     ):
-        await cameras[0].frame(bytes([199]) * 24)
+        await ageless.handshake(SMALL, configuration='{"maxAgeMs":0}')
+        await ageless.frame(bytes([199]) * 24)
         await in_the_worker(server, gate)
         for index, one in enumerate(cameras):
             await offer(one, 40 * index, 3, 24)
@@ -177,9 +179,9 @@ async def test_bytes_in_flight_drop_frames_of_whoever_sends_more_and_keep_the_ne
         camera(server.address) as one,
     ):
         await one.handshake(LARGE)
-        sending = asyncio.create_task(offer(one, 1, 20, 3 * MEBIBYTE))
+        await offer(one, 1, 1, 3 * MEBIBYTE)
         await in_the_worker(server, gate)
-        await sending
+        await offer(one, 2, 19, 3 * MEBIBYTE)
         await one.until(1 + 17)
         assert server.frames_in_flight == 3
         gate.open()

@@ -44,6 +44,8 @@ async def test_a_processor_is_opened_before_the_server_listens_and_closed_when_i
                 await client.handshake()
                 await client.answer(await client.frame())
                 await client.finish()
+            # Its state may be given back after the next one's was made.
+            await eventually(lambda: record.events[-1] == "close session")
     assert record.events == [
         "open",
         "open session",
@@ -61,6 +63,8 @@ async def test_stopping_closes_the_sessions_before_the_processor() -> None:
             client = await stack.enter_async_context(camera(server.address))
             await client.handshake()
         await server.stop()
+        # It does not wait for ever for a worker.
+        await eventually(lambda: record.events[-1] == "close")
         assert record.events == ["open"] + ["open session"] * 4 + ["close session"] * 4 + ["close"]
 
 
@@ -80,6 +84,7 @@ async def test_a_processor_that_sessions_ask_for_lives_as_long_as_one_of_them_us
         assert record.events == ["open", "open session", "open session", "close session", "close session", "close"]
         async with camera(server.address) as third:
             await third.handshake(**asking)
+    await eventually(lambda: record.events[-1] == "close")
     assert record.events[6:] == ["open", "open session", "close session", "close"]
 
 

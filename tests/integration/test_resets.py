@@ -29,7 +29,7 @@ async def test_a_reset_before_the_descriptor_ends_the_session(caplog: pytest.Log
     async with attacked() as server, camera(server.address) as attacker:
         await eventually(lambda: server.sessions == 2)
         attacker.reset()
-        await eventually(lambda: server.sessions == 1, within_s=1)
+        await eventually(lambda: server.sessions == 1)
     assert_calm(caplog)
 
 
@@ -43,7 +43,7 @@ async def test_a_reset_after_the_descriptor_lets_go_of_the_shared_memory(
             assert memory.is_open
             assert memory.is_mapped is (read == "map")
             attacker.reset()
-            await eventually(lambda: server.sessions == 1, within_s=1)
+            await eventually(lambda: server.sessions == 1)
             assert not memory.is_mapped
             assert not memory.is_open
     assert_calm(caplog)
@@ -65,10 +65,10 @@ async def test_a_reset_with_frames_in_flight_lets_go_once_the_processor_returns(
                 await eventually(lambda: server.frames_in_flight >= 5)
                 attacker.reset()
                 # The frames that wait go at once; the one that the processor holds may still be read.
-                await eventually(lambda: server.sessions == 1, within_s=1)
+                await eventually(lambda: server.sessions == 1)
                 assert memory.is_mapped is not is_embedded
             gate.open()
-            await eventually(lambda: not memory.is_mapped and not memory.is_open, within_s=1)
+            await eventually(lambda: not memory.is_mapped and not memory.is_open)
             async with camera(server.address) as other:
                 await other.handshake()
                 assert (await other.answer(await other.frame(DARK))).inferences == (label("0"),)
@@ -87,9 +87,9 @@ async def test_a_reset_after_the_half_close_lets_go_too(caplog: pytest.LogCaptur
                 await attacker.half_close()
                 await entered(gate)
                 attacker.reset()
-                await eventually(lambda: server.sessions == 1, within_s=1)
+                await eventually(lambda: server.sessions == 1)
             gate.open()
-            await eventually(lambda: not memory.is_mapped and not memory.is_open, within_s=1)
+            await eventually(lambda: not memory.is_mapped and not memory.is_open)
     assert_calm(caplog)
 
 
@@ -109,7 +109,7 @@ async def test_a_reset_while_the_processor_opens_leaves_the_opening_to_those_who
             await second.introduce(configuration='{"processor":"slow"}')
             await eventually(lambda: server.sessions == 3)
             first.reset()
-            await eventually(lambda: server.sessions == 2, within_s=1)
+            await eventually(lambda: server.sessions == 2)
             gate.open()
             await second.until(1)
             assert (await second.answer(await second.frame(DARK))).inferences == (label("0"),)
@@ -132,7 +132,7 @@ async def test_a_reset_by_all_who_wait_for_a_processor_closes_it_once_it_is_open
             await attacker.introduce(configuration='{"processor":"slow"}')
             await entered(gate)
             attacker.reset()
-            await eventually(lambda: server.sessions == 1, within_s=1)
+            await eventually(lambda: server.sessions == 1)
         gate.open()
         await eventually(lambda: record.events == ["open", "close"])
 
@@ -153,7 +153,7 @@ async def test_a_reset_while_the_processor_makes_the_sessions_state_closes_that_
             await attacker.introduce()
             await entered(gate)
             attacker.reset()
-            await eventually(lambda: server.sessions == 1, within_s=1)
+            await eventually(lambda: server.sessions == 1)
         gate.open()
         await eventually(lambda: record.events == ["open session", "close session with state"])
 
@@ -223,13 +223,12 @@ async def test_a_hundred_resets_in_every_state_leave_nothing_behind(caplog: pyte
                 async with asyncio.TaskGroup() as tasks:
                     for index in range(start, start + 20):
                         tasks.create_task(one(index))
-            await eventually(lambda: server.sessions == 1 and not memory.is_mapped and not memory.is_open, within_s=2)
-            assert_nothing_left(server)
+            await eventually(lambda: server.sessions == 1 and not memory.is_mapped and not memory.is_open)
+            await nothing_is_left(server)
         assert server.frames_in_flight == 0
     assert_calm(caplog)
 
 
-def assert_nothing_left(server: Server) -> None:
-    """The neighbour's lane is the only one, and the server's own processor the only pool."""
-    assert len(server._services.lanes) == 1
-    assert len(server._pools._entries) == 1
+async def nothing_is_left(server: Server) -> None:
+    """Waits until the neighbour's lane is the only one, and the server's own processor the only pool."""
+    await eventually(lambda: len(server._services.lanes) == 1 and len(server._pools._entries) == 1)

@@ -31,7 +31,7 @@ async def test_a_truncation_between_frames_ends_that_session(read: str) -> None:
                 "INVALID_ARGUMENT",
                 f"the shared memory has shrunk to 4096 bytes and a frame ends at byte 5024; {REMEDY}",
             )
-            await eventually(lambda: not memory.is_mapped and not memory.is_open, within_s=1)
+            await eventually(lambda: not memory.is_mapped and not memory.is_open)
 
 
 @both_ways

@@ -43,11 +43,11 @@ TAKES_LITTLE = {"grpc.http2.lookahead_bytes": 16, "grpc.http2.bdp_probe": 0}
 """A transport that takes next to nothing before it is read, so that answers pile up at the server."""
 
 
-async def eventually(is_so: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-    """Polls until something is so; fails when it is not within the time."""
-    deadline = time.monotonic() + within_s
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Polls until something is so; fails when it never is."""
+    deadline = time.monotonic() + PATIENCE_S
     while not is_so():
-        assert time.monotonic() < deadline, f"still not so after {within_s:g} s"
+        assert time.monotonic() < deadline, f"still not so after {PATIENCE_S:g} s"
         await asyncio.sleep(0.002)
 
 

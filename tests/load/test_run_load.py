@@ -176,7 +176,8 @@ async def test_a_closed_loop_meets_the_same_stall_with_the_frames_in_flight_alon
     async with serving(servers.stalling(after=20, seconds=0.6)) as address:
         report = await run_load(a_load(address, in_flight=1, warm_up_s=0.0, duration_s=1.0))
     assert report.tally.latencies.maximum >= 0.6
-    assert slow(report.tally, 0.599) == 1
+    # On a busy machine another one may be slow, too; of an open loop thirty are.
+    assert 1 <= slow(report.tally, 0.599) <= 5
 
 
 async def test_frames_that_could_not_be_sent_by_the_end_are_counted_and_their_waiting_too() -> None:
@@ -234,17 +235,17 @@ async def test_an_open_loop_offers_its_rate_and_no_more() -> None:
 @pytest.mark.parametrize("rate", [None, 200.0], ids=["closed loop", "open loop"])
 async def test_a_server_that_falls_silent_is_told_and_does_not_hold_the_run(rate: float | None) -> None:
     async with serving(servers.answering(10)) as address:
-        load = a_load(address, frames_per_second=rate, warm_up_s=0.0, duration_s=600.0, timeout_s=1.0)
+        load = a_load(address, frames_per_second=rate, warm_up_s=0.0, duration_s=600.0, timeout_s=4.0)
         report = await run_load(load)
     assert str(report.failure) == (
-        f"{address} has not answered 4 frames for 1 s; give it longer with --timeout if it is that slow"
+        f"{address} has not answered 4 frames for 4 s; give it longer with --timeout if it is that slow"
     )
     assert (report.tally.sent, report.tally.lost) == (14, 4)
 
 
 async def test_a_server_that_answers_nothing_at_all() -> None:
     async with serving(servers.answering(0)) as address:
-        report = await run_load(a_load(address, warm_up_s=0.0, duration_s=600.0, timeout_s=1.0))
+        report = await run_load(a_load(address, warm_up_s=0.0, duration_s=600.0, timeout_s=4.0))
     assert report.frames_per_second == 0
     assert report.latency_ms(50) is None
     assert report.own_cpu_ms is None

@@ -43,12 +43,14 @@ def test_closing_leaves_no_file_mapping_or_process(tmp_path: Path) -> None:
     before = files_and_mappings()
     pids = []
     reader = SharedMemoryReader(SharedMemory("street", 6), folder=tmp_path)
-    with opened(toys.Moody, frame_timeout_s=1.0) as runner:
+    with opened(toys.Moody) as runner:
         for level in (1, toys.KILLED, 2, toys.STOPPED, 3):
             pids.append(runner.pid)
             state = runner.open_session(INFO)
             content = ReferencedContent(reader, ContentReference(0, 6))
+            runner._frame_timeout_s = 1.0 if level == toys.STOPPED else PATIENCE_S
             runner.run([frame_of(state, level), frame_of(state, 0, content)])
+            runner._frame_timeout_s = PATIENCE_S
         pids.append(runner.pid)
     reader.close()
     for factory in (toys.Dying, toys.made()):

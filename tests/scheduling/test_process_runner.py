@@ -24,6 +24,7 @@ from framewire.model.inference import Event, Inference, Text
 from framewire.model.message import ContentReference, GraphIdentifier, SharedMemory
 from framewire.processors.api import NoOptions
 from framewire.processors.catalogue import ProcessorKind
+from framewire.scheduling import process
 from framewire.scheduling.library_threads import THREAD_VARIABLES
 from framewire.scheduling.process import ProcessRunner
 from framewire.scheduling.runner import ProcessorRunner, Runner
@@ -286,7 +287,10 @@ def test_a_processor_is_closed_in_its_process(tmp_path: Path) -> None:
     assert (tmp_path / "told").read_text() == "closed"
 
 
-def test_a_processor_that_does_not_close_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_processor_that_does_not_close_is_killed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_CLOSE_S", 2.0)
     with opened(toys.SlowToClose):
         pass
     assert [record.getMessage() for record in caplog.records] == [

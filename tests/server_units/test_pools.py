@@ -69,7 +69,7 @@ class Shelf(Pools):
         self.outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def _pool(self, selection: Selection) -> Executor:
-        options = PoolOptions(frame_timeout_s=0.05)
+        options = PoolOptions(frame_timeout_s=0.5)
 
         def deliver(outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes:

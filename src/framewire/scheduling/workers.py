@@ -330,7 +330,7 @@ class WorkerPool:
         except Exception as raised:
             error = raised
         with self._lock:
-            worker.opening = None
+            worker.opening = worker.busy_since = None  # it is back, whenever this thread goes on
             if worker.is_given_up:
                 return  # whoever asked has been told
             if error is None:

@@ -15,8 +15,8 @@ _DIRECTORY = Path("/dev/shm")
 
 
 def random_name() -> str:
-    """A name below /dev/shm that nobody has."""
-    return f"framewire-check-{secrets.token_hex(8)}"
+    """A name below /dev/shm that nobody has, and that says whose it is."""
+    return f"framewire-check-{os.getpid()}-{secrets.token_hex(8)}"
 
 
 class MemoryFile:
