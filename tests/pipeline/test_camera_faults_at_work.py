@@ -88,7 +88,7 @@ def test_a_camera_that_accepts_and_stays_silent_is_asked_again(
 def test_a_camera_that_drops_its_connections_and_tells_its_parameter_sets_one_way_and_the_other(
     tmp_path: Path, clip: EncodedClip, model: Server
 ) -> None:
-    described = Behaviour(frames=50, then="drop", parameter_sets="sdp")
+    described = Behaviour(frames=125, then="drop", parameter_sets="sdp")
     in_band = Behaviour(speed=2, parameter_sets="band")
     with (
         RtspServer(clip, described, in_band) as camera,
@@ -112,7 +112,7 @@ def test_a_camera_that_stalls_with_its_socket_open_is_left(tmp_path: Path, clip:
         at_work(tmp_path, document(tmp_path, camera, model.address), "stalls", stall_s=3.0) as pipeline,
     ):
         pipeline.until_inferred_again(sessions=2)
-    assert pipeline.story == [
+    assert pipeline.story[:3] == [
         ESTABLISHED,
         ("Microsoft.VideoAnalyzer.Diagnostics.NetworkError", "stalled"),
         ESTABLISHED,
@@ -183,9 +183,9 @@ def test_the_shared_memory_of_a_pipeline_that_was_killed_is_removed_by_the_next(
         path = document(tmp_path, camera, model.address)
         with Publishing("run", path) as killed:
             killed.until_inferred(1)
+            (left,) = memory_of(killed.process)
             killed.process.kill()
             killed.process.wait()
-        (left,) = memory_of(killed.process)
         with at_work(tmp_path, path, "next") as pipeline:
             pipeline.until_inferred(1)
             assert not left.exists()

@@ -40,6 +40,7 @@ def test_a_file_that_waits_for_its_extension_waits_at_its_end_too(tmp_path: Path
 
 
 async def test_what_is_with_an_extension_is_answered_before_the_end(tmp_path: Path) -> None:
+    env = changed_by(tmp_path, "from framewire.pipeline import live\nlive._STOP_S = 60.0")
     is_told = asyncio.Event()
     heard = 0
 
@@ -54,7 +55,7 @@ async def test_what_is_with_an_extension_is_answered_before_the_end(tmp_path: Pa
 
     def story(address: str) -> str:
         path = written(tmp_path, topology(source("test:size=160x90"), grpc("ai", f"tcp://{address}"), hub("ai")))
-        with running("run", path) as pipeline:
+        with running("run", path, env=env) as pipeline:
             eventually(lambda: "Diagnostics.DataDropped" in pipeline.stdout, "frames that find no place")
             pipeline.send_signal(signal.SIGINT)
             eventually(lambda: '"state":"deactivating"' in pipeline.stdout)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from command_line import documents, framewire, refused, running
+from command_line import changed_by, documents, framewire, refused, running
 from mosquitto_broker import Broker, Watcher, make_certificate, until
 from pipeline_documents import hub, motion, node, source, topology, typed, written
 
@@ -97,6 +97,14 @@ def lines_of(watcher: Watcher) -> set[str]:
     return {line_of(json.loads(one.payload)) for one in watcher.seen}
 
 
+_TALKATIVE = """
+import time
+from framewire.hub.complaints import Complaints
+Complaints.__init__.__defaults__ = time.monotonic, 0.0
+"""
+"""Each message that cannot be read is told of, and not one in ten seconds."""
+
+
 async def test_messages_for_a_pipeline_come_from_the_broker_that_gets_its_own(tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker", *make_certificate(tmp_path / "broker")).start()
     document = topology(source("test:size=160x90"), motion(), hub("motion"))
@@ -105,7 +113,8 @@ async def test_messages_for_a_pipeline_come_from_the_broker_that_gets_its_own(tm
     certificate = tmp_path / "broker" / "cert.pem"
     arguments = ("--output", f"mqtts://127.0.0.1:{broker.port}/site", "--trusted-certificates", certificate)
     try:
-        with running("run", written(tmp_path, document), *arguments) as pipeline:
+        env = changed_by(tmp_path, _TALKATIVE)
+        with running("run", written(tmp_path, document), *arguments, env=env) as pipeline:
             said = await asyncio.to_thread(pipeline.until_said, r"messages are taken at mqtts://[\d.:]+/(\S+)")
             assert said[1] == "site/inputs/a%2Fdoor"
             await asyncio.to_thread(pipeline.until_printed, 4)
@@ -119,6 +128,7 @@ async def test_messages_for_a_pipeline_come_from_the_broker_that_gets_its_own(tm
                 await client.publish(said[1], b'{"open":2}', qos=1)
                 # One after the other: once this one is complained of, those are there.
                 await client.publish("site/inputs/window", b"1", qos=1)
+                await asyncio.to_thread(pipeline.until_said, "window")
             assert await asyncio.to_thread(pipeline.stop, signal.SIGINT) == 0
     finally:
         broker.kill()

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from command_line import PATIENCE_S, command, documents, environment, framewire, refused, running
+from command_line import PATIENCE_S, command, documents, environment, eventually, framewire, refused, running
 from pipeline_documents import grpc, hub, motion, source, topology, written
 
 SCENE = "test:size=320x180,frames=45,fps=15"
@@ -148,7 +148,7 @@ def test_a_second_interrupt_ends_a_run_that_waits_for_its_answers(tmp_path: Path
         with running("run", path) as pipeline:
             server.until_said("session 1")
             pipeline.send_signal(signal.SIGINT)
-            pipeline.until_printed(4)
+            eventually(lambda: '"state":"deactivating"' in pipeline.stdout)
             pipeline.send_signal(signal.SIGINT)
             assert pipeline.end() == 1
     assert pipeline.stderr.splitlines()[-1] == "framewire: interrupted"
@@ -286,7 +286,9 @@ def test_prometheus_is_answered_while_it_runs(tmp_path: Path) -> None:
         assert 'va_active_live_pipelines{pipeline_topology="Tested"} 1.0' in text.splitlines()
         of = 'live_pipeline="Tested",node="motion",pipeline_topology="Tested"'
         assert f'va_data_dropped_total{{data_kind="video",{of}}} 0.0' in text.splitlines()
-        assert f"va_cumulative_latency_seconds_max{{{of}}} " in text
+        # Once a frame has come.
+        latency = f"va_cumulative_latency_seconds_max{{{of}}} "
+        eventually(lambda: latency in httpx.get(url, trust_env=False).text)
         port = url.rpartition(":")[2].partition("/")[0]
         assert f"port {port} of 127.0.0.1 cannot be used" in refused("run", path, "--metrics-port", port, code=1)
         assert one.stop() == 0

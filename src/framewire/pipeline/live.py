@@ -121,8 +121,8 @@ class LivePipeline:
                 closing.push_async_callback(source.close)
                 for node in self.graph.processors:
                     await node.open()
+                self._change(PipelineState.ACTIVE)  # first: the source tells of its session from a thread of its own
                 await source.open()
-                self._change(PipelineState.ACTIVE)
                 ended, stopped = (asyncio.ensure_future(event.wait()) for event in (source.ended, stop))
                 closing.callback(ended.cancel)
                 closing.callback(stopped.cancel)
