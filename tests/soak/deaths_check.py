@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from footprints import Footprint, abandoned_memories, children_of, eventually, is_running, shared_memories
+from footprints import Footprint, children_of, eventually, is_running, left_for_good, shared_memories
 from soak_camera import Account, SoakCamera
 from soak_processors import EXITS, FAULTS, HANGS, HARMLESS
 from soaked_server import SoakedServer
@@ -77,7 +77,7 @@ async def worker_deaths(rounds: int, seed: int) -> Report:
     report.expect("frames that the server counted as failed", counts["frames"]["failed"], harmful + innocent)
     _tell_remains(report, before, after)
     report.expect("processes after the server's end", [pid for pid in pids if is_running(pid)], [])
-    report.expect("abandoned in /dev/shm", await _abandoned(memories), [])
+    report.expect("abandoned in /dev/shm", await left_for_good(memories), [])
     return report
 
 
@@ -103,7 +103,7 @@ async def server_deaths(rounds: int) -> Report:
     )
     report.tell("worker processes left after 10 s", orphans, "[]", is_kept=not orphans)
     report.tell("longest until they were gone", f"{1000 * longest_s:.0f} ms")
-    report.expect("abandoned in /dev/shm", await _abandoned(memories), [])
+    report.expect("abandoned in /dev/shm", await left_for_good(memories), [])
     return report
 
 
@@ -218,8 +218,3 @@ def _tell_remains(report: Report, before: Footprint, after: Footprint) -> None:
     report.tell("before", before)
     report.tell("after", after, "no more than before", is_kept=after.is_within(before))
     report.expect("worker processes, zombies", (after.children - after.zombies, after.zombies), (2, 0))
-
-
-async def _abandoned(memories: frozenset[str]) -> list[str]:
-    await eventually(lambda: not abandoned_memories(memories), within_s=5)
-    return abandoned_memories(memories)

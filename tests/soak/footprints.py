@@ -15,6 +15,7 @@ _SHARED_MEMORY = Path("/dev/shm")
 
 MEGABYTE = 1_000_000
 PATIENCE_S = 30.0
+_LEAVING_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,16 @@ def abandoned_memories(before: frozenset[str]) -> list[str]:
                 with suppress(OSError):
                     held.add(link.readlink().name)
     return sorted((fresh - held) & shared_memories())
+
+
+async def left_for_good(before: frozenset[str]) -> list[str]:
+    """Those of them that stay so for some seconds: others may just be making theirs."""
+    left = set(abandoned_memories(before))
+    deadline = time.monotonic() + _LEAVING_S
+    while left and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+        left &= set(abandoned_memories(before))
+    return sorted(left)
 
 
 def shared_memories() -> frozenset[str]:

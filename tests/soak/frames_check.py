@@ -11,9 +11,9 @@ from footprints import (
     MEGABYTE,
     PATIENCE_S,
     Footprint,
-    abandoned_memories,
     children_of,
     eventually,
+    left_for_good,
     line_through,
     resident_bytes,
     shared_memories,
@@ -60,7 +60,7 @@ async def soak(executor: str, frames: int, sessions: int, seed: int, *, warm_up:
         after = await _rested(server, before)
         counts = await server.statistics()
         log = server.log
-    left = await _abandoned(memories)
+    left = await left_for_good(memories)
     report = Report(
         f"soak, {executor}",
         f"{frames} frames of 64x48 RGB24 over 4 streams, two in shared memory, 4 in flight each, after {warm_up} to "
@@ -159,8 +159,3 @@ async def _rested(server: SoakedServer, goal: Footprint | None = None) -> Footpr
 async def _is_idle(server: SoakedServer) -> bool:
     counts = await server.statistics()
     return bool(counts["sessions"]["open"] == 0 and counts["frames"]["in_flight"] == 0)
-
-
-async def _abandoned(memories: frozenset[str]) -> list[str]:
-    await eventually(lambda: not abandoned_memories(memories), within_s=5)
-    return abandoned_memories(memories)
