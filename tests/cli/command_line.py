@@ -195,6 +195,10 @@ class Running:
     def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def until_taken(self, number: int) -> None:
+        """Waits until it has taken a signal that was sent to it: another one that comes before is the same one."""
+        eventually(lambda: not has_signal(self.process.pid, "ShdPnd", number), f"signal {number} is taken")
+
     def end(self) -> int:
         """Waits for the end; returns the exit status. No command may ever show a traceback."""
         code = self.process.wait(PATIENCE_S)
@@ -240,6 +244,13 @@ def serving(*arguments: object, **named: Any) -> Iterator[Server]:
     """A server that is ready, killed at the end of the block if it still runs."""
     with Server(*arguments, **named) as one:
         yield one
+
+
+def has_signal(process_id: int, kind: str, number: int) -> bool:
+    """Whether a signal is among those of a kind: of SigCgt the process has a handler, ShdPnd it has not taken yet."""
+    status = Path(f"/proc/{process_id}/status").read_text()
+    signals = next(line.split()[1] for line in status.splitlines() if line.startswith(f"{kind}:"))
+    return bool(int(signals, 16) & 1 << number - 1)
 
 
 def memory_of(process: subprocess.Popen[str]) -> list[Path]:

@@ -179,8 +179,8 @@ async def babbling(call: Call) -> None:
     await call.wait_for_ever()
 
 
-def holding(in_flight: list[int]) -> Behaviour:
-    """Lets frames wait as long as the client sends more; notes how many waited."""
+def holding(in_flight: list[int], allowed: int) -> Behaviour:
+    """Answers a frame when as many wait as may, or the stream is over; notes how many waited."""
 
     async def behave(call: Call) -> None:
         await call.accept()
@@ -200,15 +200,13 @@ def holding(in_flight: list[int]) -> Behaviour:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(take())
             while not is_over or waiting:
-                changed.clear()
-                # Nothing more for a while: the client waits for us.
-                try:
-                    async with asyncio.timeout(0.05):
-                        await changed.wait()
-                except TimeoutError:
-                    if waiting:
-                        await call.answer(waiting.pop(0))
-                if is_over and waiting:
-                    await call.answer(waiting.pop(0))
+                if not is_over and len(waiting) < allowed:
+                    changed.clear()
+                    await changed.wait()
+                    continue
+                if not is_over:
+                    # A client that sends more than it may has sent it by then.
+                    await asyncio.sleep(0.05)
+                await call.answer(waiting.pop(0))
 
     return behave

@@ -288,15 +288,25 @@ def test_it_stops_after_so_many_frames(judging: Server) -> None:
 
 
 def test_it_stops_after_so_many_seconds_and_keeps_its_pace(judging: Server) -> None:
-    # One at the start and then one every 50 ms: never more, and on a slow machine some fewer.
-    count = len(send(judging, "test:size=64x48,frames=3", "--loop", "--duration", 1, "--fps", 20))
-    assert 5 <= count <= 21
+    # One at the start and then one every 50 ms: never more, and on a slow machine some fewer. Who was held up for most
+    # of the second gets more time.
+    for duration_s in (1, 7):
+        count = len(send(judging, "test:size=64x48,frames=3", "--loop", "--duration", duration_s, "--fps", 20))
+        assert count <= 20 * duration_s + 1
+        if count >= 5:
+            break
+    assert count >= 5
 
 
 def test_the_time_is_over_also_when_the_next_frame_is_not_due_yet(judging: Server) -> None:
-    started = time.monotonic()
-    assert len(send(judging, "test:size=64x48,frames=3", "--duration", 0.3, "--fps", 0.01)) == 1
-    assert time.monotonic() - started < 20
+    # The second one is due after 100 s. Who was held up until the time was over has sent none, and gets more of it.
+    for duration_s in (0.3, 7):
+        started = time.monotonic()
+        count = len(send(judging, "test:size=64x48,frames=3", "--duration", duration_s, "--fps", 0.01))
+        assert time.monotonic() - started < 30
+        if count:
+            break
+    assert count == 1
 
 
 def test_the_address_may_be_written_as_in_a_topology(judging: Server) -> None:

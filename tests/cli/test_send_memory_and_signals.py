@@ -26,6 +26,7 @@ from command_line import (
     environment,
     eventually,
     framewire_here,
+    has_signal,
     memory_of,
     refused_here,
     running,
@@ -216,16 +217,9 @@ def test_a_source_that_hangs_while_it_is_opened_stops_nobody(judging: Server, tm
     os.mkfifo(pipe)
     with running("send", pipe, "--to", judging.address) as camera:
         # Opening a pipe waits for who writes to it, and nobody does.
-        eventually(lambda: takes_signals(camera.process.pid))
+        eventually(lambda: has_signal(camera.process.pid, "SigCgt", signal.SIGTERM))
         assert camera.stop(signal.SIGINT) == 0
     assert camera.stderr == "0 frames sent, 0 answered, 0 lost\n"
-
-
-def takes_signals(process_id: int) -> bool:
-    """Whether a process has a handler for SIGTERM."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
-    return bool(int(caught, 16) & 1 << signal.SIGTERM - 1)
 
 
 def test_a_source_that_hangs_in_the_middle_stops_nobody(judging: Server, tmp_path: Path, clip: bytes) -> None:
