@@ -19,7 +19,8 @@ def watch() -> Iterator[Watch]:
     guards: list[threading.Timer] = []
 
     def open_watched(address: str, **options: object) -> Watched:
-        patience = {"connect_timeout_s": 8.0, "stall_s": 4.0, "picture_s": 8.0}
+        # No machine is held up for so long by anything but a fault.
+        patience = {"connect_timeout_s": 8.0, "stall_s": 10.0, "picture_s": 20.0}
         pauses = {"backoff_least_s": 0.05, "backoff_most_s": 0.4, "refused_s": 0.3}
         watched = Watched(CaptureOptions(address, **(patience | pauses | options)))  # type: ignore[arg-type]
         opened.append(watched)

@@ -10,6 +10,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -20,7 +21,7 @@ from camera_clips import street_clip
 from camera_server import RtspServer
 from watched_captures import Watch
 
-from framewire.capture import CaptureState
+from framewire.capture import CapturedFrame, CaptureState
 from framewire.sources import Scene, write_clip
 
 
@@ -30,19 +31,31 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 class MovingJpeg(BaseHTTPRequestHandler):
-    """A camera of the old kind: one JPEG after the other, ten in a second, eight to a connection."""
+    """A camera of the old kind: one JPEG after the other, eight to a connection, ten in a second at the most.
+
+    It waits until what it sent was taken, so that pictures do not pile up before a reader that is late.
+    """
 
     pause_s = 0.1
+
+    def __init__(self, taken: threading.Semaphore, *arguments: Any) -> None:
+        self.taken = taken
+        super().__init__(*arguments)
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
         self.end_headers()
-        for index in range(8):
-            jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 20 * index, np.uint8))[1].tobytes()
-            head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            self.wfile.write(head.encode() + jpeg + b"\r\n")
-            self.wfile.flush()
+        # Only once: a process that ends while one of its threads is in OpenCV is aborted.
+        jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 120, np.uint8))[1].tobytes()
+        head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        # FFmpeg wants three before it gives the first.
+        for count in (3, 1, 1, 1, 1, 1):
+            for _ in range(count):
+                self.wfile.write(head.encode() + jpeg + b"\r\n")
+                self.wfile.flush()
+            for _ in range(count):
+                self.taken.acquire()
             threading.Event().wait(self.pause_s)
 
     def log_message(self, *arguments: object) -> None:
@@ -74,13 +87,19 @@ def test_a_recording_on_a_web_server_ends_like_a_file(watch: Watch, tmp_path: Pa
 
 
 def test_moving_jpeg_is_live_and_timed_by_its_arrival(watch: Watch) -> None:
-    with web(MovingJpeg) as url:
+    taken = threading.Semaphore(0)
+    frames: list[CapturedFrame] = []
+    with web(partial(MovingJpeg, taken)) as url:
         watched = watch(f"{url}/video")
-        frames = list(islice(watched.capture.frames(), 14))
+        for frame in islice(watched.capture.frames(), 14):
+            frames.append(frame)
+            taken.release()
         watched.capture.close()
+        # The camera shall not wait for ever.
+        taken.release(8)
     assert "NetworkError" in watched.kinds
     assert watched.capture.statistics().reconnects >= 1
-    # FFmpeg would count 25 a second and place the first seven within 0.24 s.
+    # FFmpeg would count 25 a second and place the first seven within 0.24 s. There are four pauses between them.
     assert frames[6].timestamp - frames[0].timestamp > 0.35 * 90_000
     assert all(before.timestamp < after.timestamp for before, after in pairwise(frames))
 
@@ -156,7 +175,7 @@ def tls_of(certificate: Path) -> ssl.SSLContext:
 def test_a_camera_may_encrypt(watch: Watch, certificate: Path, transport: str, is_verified: bool) -> None:
     trusted = {"trusted_certificates": str(certificate)} if is_verified else {}
     with RtspServer(street_clip(160, 96), Behaviour(speed=2), tls=tls_of(certificate)) as server:
-        watched = watch(server.url, transport=transport, connect_timeout_s=5.0, **trusted)
+        watched = watch(server.url, transport=transport, **trusted)
         assert server.url.startswith("rtsps://")
         assert len(list(islice(watched.capture.frames(), 5))) == 5
         assert watched.kinds == ["MediaSessionEstablished"]
@@ -173,11 +192,11 @@ def test_a_certificate_has_to_be_trusted_and_to_name_the_host(
         trusted.write_text("nobody")
     with RtspServer(street_clip(160, 96), Behaviour(speed=2), tls=tls_of(certificate)) as server:
         url = server.url.replace("127.0.0.1", host)
-        watched = watch(url, trusted_certificates=str(trusted), connect_timeout_s=5.0)
+        watched = watch(url, trusted_certificates=str(trusted))
         threading.Thread(target=lambda: list(islice(watched.capture.frames(), 1)), daemon=True).start()
-        assert watched.wait_for(lambda: len(watched.events) == 1)
+        assert watched.wait_for(lambda: len(watched.events) >= 1)
         is_good = (host, authority) == ("127.0.0.1", "its own")
-        assert watched.kinds == ["MediaSessionEstablished" if is_good else "NetworkError"]
+        assert watched.kinds[:1] == ["MediaSessionEstablished" if is_good else "NetworkError"]
         if not is_good:
             body = watched.events[0].body
             assert (body["code"], body["details"][0]["code"]) == (
@@ -191,7 +210,7 @@ def test_a_server_that_does_not_speak_tls_is_told_as_such(watch: Watch, certific
     with web(partial(Quiet, directory=str(tmp_path))) as url:
         watched = watch(f"{url.replace('http:', 'https:')}/street.mp4", trusted_certificates=str(certificate))
         threading.Thread(target=lambda: list(islice(watched.capture.frames(), 1)), daemon=True).start()
-        assert watched.wait_for(lambda: len(watched.events) == 1)
+        assert watched.wait_for(lambda: len(watched.events) >= 1)
         assert watched.events[0].body["details"][0]["code"] == "NoTls"
         watched.capture.close()
 
@@ -209,8 +228,8 @@ def test_a_camera_may_be_called_otherwise_when_the_name_does_not_matter(
         url = server.url.replace("127.0.0.1", "localhost")
         watched = watch(url, transport=transport, trusted_certificates=str(trusted), is_hostname_ignored=True)
         threading.Thread(target=lambda: list(islice(watched.capture.frames(), 1)), daemon=True).start()
-        assert watched.wait_for(lambda: len(watched.events) == 1)
-        assert watched.kinds == ["MediaSessionEstablished" if is_trusted else "NetworkError"]
+        assert watched.wait_for(lambda: len(watched.events) >= 1)
+        assert watched.kinds[:1] == ["MediaSessionEstablished" if is_trusted else "NetworkError"]
         watched.capture.close()
 
 
@@ -219,7 +238,7 @@ def test_nobody_there_is_told_as_such_when_the_name_does_not_matter(watch: Watch
         url = server.url.replace("rtsp:", "rtsps:")
     watched = watch(url, trusted_certificates=str(certificate), is_hostname_ignored=True)
     threading.Thread(target=lambda: list(islice(watched.capture.frames(), 1)), daemon=True).start()
-    assert watched.wait_for(lambda: len(watched.events) == 1)
+    assert watched.wait_for(lambda: len(watched.events) >= 1)
     assert watched.events[0].body["code"] == "connectionRefused"
     watched.capture.close()
 
@@ -233,8 +252,8 @@ def test_a_web_server_has_to_be_trusted_too(watch: Watch, certificate: Path, tmp
         assert len(list(good.capture.frames())) == 12
         bad = watch(f"{url}/street.mp4", in_real_time=False, trusted_certificates=str(nobody))
         threading.Thread(target=lambda: list(bad.capture.frames()), daemon=True).start()
-        assert bad.wait_for(lambda: len(bad.events) == 1)
-        assert (bad.kinds, bad.events[0].body["code"]) == (["NetworkError"], "tls")
+        assert bad.wait_for(lambda: len(bad.events) >= 1)
+        assert (bad.kinds[:1], bad.events[0].body["code"]) == (["NetworkError"], "tls")
         bad.capture.close()
 
 

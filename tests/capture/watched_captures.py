@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from itertools import groupby
 
-from framewire.capture import Capture, CaptureEvent, CaptureOptions, SystemClock, open_capture
+from framewire.capture import Capture, CaptureEvent, CaptureOptions, CaptureState, SystemClock, open_capture
 
 
 class Watched:
@@ -14,12 +14,19 @@ class Watched:
 
     def __init__(self, options: CaptureOptions) -> None:
         self.events: list[CaptureEvent] = []
+        # Where the capture stood when it told each of them.
+        self.states: list[CaptureState] = []
         self.told = threading.Condition()
         self.capture: Capture = open_capture(options, self._tell, clock=SystemClock())
 
     @property
     def kinds(self) -> list[str]:
         return [event.kind.removeprefix("Diagnostics.") for event in self.events]
+
+    @property
+    def codes(self) -> list[str | None]:
+        """What the faults among the events are called; None for a session."""
+        return [event.body.get("code") for event in self.events]
 
     @property
     def story(self) -> list[str]:
@@ -29,6 +36,7 @@ class Watched:
     def _tell(self, event: CaptureEvent) -> None:
         with self.told:
             self.events.append(event)
+            self.states.append(self.capture.state)
             self.told.notify_all()
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> bool:

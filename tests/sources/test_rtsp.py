@@ -118,7 +118,7 @@ def test_closing_frees_a_reader_whose_camera_froze(serve: Serve, tmp_path: Path)
         reader.join(0.4)
         assert reader.is_alive()
         source.close()
-        reader.join(2)
+        reader.join(8)
         assert not reader.is_alive()
         assert len(seen) < 600
     finally:

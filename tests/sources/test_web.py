@@ -108,7 +108,7 @@ def test_closing_frees_a_reader_whose_server_fell_silent(hanging_site: str) -> N
     assert reader.is_alive()
     assert len(seen) < 40
     source.close()
-    reader.join(2)
+    reader.join(8)
     assert not reader.is_alive()
     assert seen == list(range(len(seen)))
 
