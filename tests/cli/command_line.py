@@ -183,6 +183,7 @@ class Running:
             lambda: bool(re.search(pattern, self.stderr, re.MULTILINE)) or not self.is_running,
             f"{pattern} in {self.stderr}",
         )
+        self.read_all_if_ended()
         found = re.search(pattern, self.stderr, re.MULTILINE)
         assert found, f"ended without {pattern}: {self.stderr}"
         return found
@@ -190,7 +191,14 @@ class Running:
     def until_printed(self, count: int) -> None:
         """Waits for so many lines on stdout."""
         eventually(lambda: len(self.out) >= count or not self.is_running, f"{count} lines")
+        self.read_all_if_ended()
         assert len(self.out) >= count, self.stderr
+
+    def read_all_if_ended(self) -> None:
+        """Has all that a command said, once it has ended."""
+        if not self.is_running:
+            for reader in self._readers:
+                reader.join(PATIENCE_S)
 
     def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -202,8 +210,7 @@ class Running:
     def end(self) -> int:
         """Waits for the end; returns the exit status. No command may ever show a traceback."""
         code = self.process.wait(PATIENCE_S)
-        for reader in self._readers:
-            reader.join(PATIENCE_S)
+        self.read_all_if_ended()
         assert "Traceback" not in self.stderr, self.stderr
         return code
 

@@ -81,6 +81,7 @@ class Publishing(Running):
 
     def _until(self, is_so: Any, what: str) -> None:
         eventually(lambda: is_so() or not self.is_running, f"{what} in {self.story}: {self.stderr}")
+        self.read_all_if_ended()
         assert is_so(), self.stderr
 
 
