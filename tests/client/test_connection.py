@@ -369,6 +369,15 @@ async def test_a_server_that_has_hung_up_and_does_not_read_holds_nobody() -> Non
             await sending
 
 
+async def receive(client: Client, take: Callable[[Result], None], *, is_iterated: bool) -> None:
+    """Takes the results in one of the two ways that there are."""
+    if is_iterated:
+        async for result in client:
+            take(result)
+    else:
+        await client.deliver(take)
+
+
 @pytest.mark.parametrize("is_iterated", [True, False])
 @pytest.mark.parametrize("numbers", [(2,), (2, 3)])
 async def test_who_sends_knows_the_number_before_an_answer_that_comes_early(
@@ -387,13 +396,6 @@ async def test_who_sends_knows_the_number_before_an_answer_that_comes_early(
         while len(await reader.read(1 << 20)):
             pass
 
-    async def receive(client: Client) -> None:
-        if is_iterated:
-            async for result in client:
-                take(result)
-        else:
-            await client.deliver(take)
-
     def take(result: Result) -> None:
         told.append(f"answer {result.sequence_number} {result.match.name}")
         if len(told) == 1 + len(numbers):
@@ -403,7 +405,7 @@ async def test_who_sends_knows_the_number_before_an_answer_that_comes_early(
         told.append(f"sent {await client.send(bytes(32 << 20), 1)}")
 
     async with talking(answer_early) as target, asyncio.timeout(20), Client(target, SMALL) as client:
-        receiving = asyncio.create_task(receive(client))
+        receiving = asyncio.create_task(receive(client, take, is_iterated=is_iterated))
         sending = asyncio.create_task(send(client))
         await asyncio.sleep(0.3)  # what is not to come has no event
         assert not told
@@ -426,20 +428,13 @@ async def test_an_answer_that_came_early_is_told_before_the_end(is_iterated: boo
         await asyncio.sleep(0.3)  # the answer is held by then
         writer.write_eof()
 
-    async def receive(client: Client) -> None:
-        if is_iterated:
-            async for result in client:
-                take(result)
-        else:
-            await client.deliver(take)
-
     def take(result: Result) -> None:
         told.append(result.match.name)
 
     async with talking(answer_and_go) as target, asyncio.timeout(20), Client(target, SMALL) as client:
         sending = asyncio.create_task(client.send(bytes(32 << 20), 1))
         with pytest.raises(PeerError, match="it closed the connection"):
-            await receive(client)
+            await receive(client, take, is_iterated=is_iterated)
         with pytest.raises(PeerError, match="it closed the connection"):
             await sending
     assert told == ["MATCHED"]
