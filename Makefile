@@ -1,7 +1,7 @@
 # One front door. Every target sets up what it needs under .venv and nothing outside this folder.
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 export SOURCE ?=
 
 .PHONY: help demo demo-pipeline test check bench soak proto docs format clean
