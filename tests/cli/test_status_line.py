@@ -10,13 +10,17 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from command_line import PATIENCE_S, changed_by, command, environment, serving
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "pipeline"))
 from pipeline_documents import hub, node, source, topology, written
+
+from framewire.cli.output import room_for_results, say
 
 COLUMNS = 40
 
@@ -85,6 +89,29 @@ def test_a_message_that_comes_late_to_the_terminal_has_a_line_of_its_own(tmp_pat
     text = shown_by("run", written(tmp_path, document), env=changed_by(tmp_path, _SLOW_TO_WRITE))
     status_lines(text)
     assert text.count('"eventType":"Microsoft.VideoAnalyzer.') >= 3
+
+
+def test_messages_that_a_terminal_does_not_take_hold_up_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    is_over, is_writing = threading.Event(), threading.Event()
+
+    def write_for_ever() -> None:
+        with room_for_results():
+            is_writing.set()
+            is_over.wait(PATIENCE_S)
+
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setattr(sys, "stderr", terminal)
+        writing = threading.Thread(target=write_for_ever)
+        writing.start()
+        assert is_writing.wait(PATIENCE_S)
+        say("a note")
+        assert writing.is_alive()
+        assert os.read(ours, 100) == b"a note\r\n"
+        is_over.set()
+        writing.join()
+    os.close(ours)
 
 
 def test_send_leaves_nothing_of_it_between_results() -> None:

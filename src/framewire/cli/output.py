@@ -19,6 +19,9 @@ _shown: list[str] = []
 _writing = threading.RLock()
 """Held by who writes to that terminal: messages leave on a thread of their own."""
 
+_WRITING_S = 0.5
+"""How long a line waits for that: who is held up on stdout (Ctrl-S) must not hold up the event loop."""
+
 
 def emit(text: str) -> None:
     """Prints a result on stdout at once, so that whoever reads a pipe sees it when it happens.
@@ -38,11 +41,16 @@ def emit(text: str) -> None:
 
 def say(text: str, end: str = "\n") -> None:
     """Prints a line on stderr, in the place of a status line. That nobody can read it stops no command."""
-    with _writing, contextlib.suppress(OSError):
+    is_alone = _writing.acquire(timeout=_WRITING_S)
+    try:
         clear = "\r\x1b[K" if _shown else ""
         _shown.clear()
-        # In one write: others may write to the terminal, too.
-        print(clear + text + end, end="", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            # In one write: others may write to the terminal, too.
+            print(clear + text + end, end="", file=sys.stderr, flush=True)
+    finally:
+        if is_alone:
+            _writing.release()
 
 
 @contextlib.contextmanager
