@@ -95,7 +95,8 @@ def test_a_machine_without_memory_is_an_error_and_leaves_nothing_open(
         f"there is no memory for a batch of {10 * MIB} bytes of embedded frames (No space left on device); "
         "lower --batch-size or --max-message, or give the server more memory"
     )
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # Not equal: what tests before have left may be closed meanwhile.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
     arena.reserve(8 * MIB)
     arena.write(0, memoryview(b"later"))
 

@@ -292,7 +292,8 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
         log.close()
     with pytest.raises(ConfigurationError):
         SegmentLog(Path("/proc/none"), MIB)
-    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    # Not equal: what tests before have left may be closed meanwhile.
+    assert len([*Path("/proc/self/fd").iterdir()]) <= before
 
 
 steps = st.lists(

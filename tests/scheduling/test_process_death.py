@@ -322,7 +322,8 @@ def test_a_process_that_cannot_be_started_again_is_tried_again(
             text = f"no process can be started for processor toy: {reason}; it is tried again in 1.0 s"
             assert words(runner.run([frame_of(state, 1)])) == [text]
             assert words(runner.run([frame_of(state, 1)])) == [text]
-            assert len(list(Path("/proc/self/fd").iterdir())) == before
+            # Not equal: what tests before have left may be closed meanwhile.
+            assert len(list(Path("/proc/self/fd").iterdir())) <= before
         clock.now += 1.0
         assert words(runner.run([frame_of(state, 1)])) == ["1 a#1"]
 
